@@ -1,0 +1,123 @@
+"""``lisa``: the command line.
+
+lisa segment IMAGE "INTENT" [--model M --device D --out overlay.png --json result.json]
+lisa eval household [--split test --json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from lisa_model.errors import LisaError
+
+
+def _model_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="lisa-tiny", help="preset name or folder of weights")
+    parser.add_argument("--device", default="cpu", help="torch device, such as cpu or cuda:0")
+    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    parser = argparse.ArgumentParser(prog="lisa", description="Reasoning segmentation.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    segment = commands.add_parser("segment", help="masks of what a sentence means in an image")
+    segment.add_argument("image", type=Path)
+    segment.add_argument("intent")
+    _model_arguments(segment)
+    segment.add_argument("--max-new-tokens", type=int, default=16)
+    segment.add_argument("--out", type=Path, help="write the image with its masks here (png, jpg)")
+    segment.add_argument("--json", type=Path, help="write answer, boxes, areas and scores here")
+    segment.set_defaults(run=run_segment)
+
+    evaluate = commands.add_parser("eval", help="score a model on a benchmark")
+    benchmarks = evaluate.add_subparsers(dest="benchmark", required=True)
+    household = benchmarks.add_parser("household", help="rendered household scenes")
+    _model_arguments(household)
+    household.add_argument(
+        "--data", type=Path, help="folder of frames; the shipped ones if left out"
+    )
+    household.add_argument("--split", default="test", choices=("val", "test"))
+    household.add_argument("--limit", type=int, help="first N frames only")
+    household.add_argument("--json", type=Path, help="write the report here")
+    household.set_defaults(run=run_household)
+    return parser
+
+
+def run_segment(args: argparse.Namespace) -> None:
+    """``lisa segment``."""
+    import cv2
+
+    from lisa_model.overlay import draw_masks
+    from lisa_model.rgbd import read_color
+    from lisa_model.segmenter import ReasoningSegmenter
+
+    image = read_color(args.image)
+    segmenter = ReasoningSegmenter.from_pretrained(args.model, device=args.device, dtype=args.dtype)
+    result = segmenter.segment(image, args.intent, max_new_tokens=args.max_new_tokens)
+    instances: list[dict[str, Any]] = []
+    for mask, score in zip(result.masks, result.scores, strict=True):
+        rows, columns = mask.nonzero()
+        box = None
+        if len(rows):
+            box = [int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1]
+        instances.append({"score": float(score), "area_px": int(mask.sum()), "box_xyxy": box})
+    print(result.text)
+    for number, item in enumerate(instances):
+        print(
+            f"  [{number}] {item['area_px']} px, box {item['box_xyxy']}, score {item['score']:.2f}"
+        )
+    if not instances:
+        print("  no mask: the answer holds no [SEG]")
+    if args.out:
+        drawn = draw_masks(image, result.masks, caption=f"{args.intent} -> {result.text}")
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        if not cv2.imwrite(str(args.out), drawn[..., ::-1]):
+            raise OSError(f"could not write {args.out}")
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        report = {
+            "model": segmenter.name,
+            "image": args.image.name,
+            "intent": args.intent,
+            "answer": result.text,
+            "token_ids": result.token_ids,
+            "instances": instances,
+            "timings_s": result.timings,
+        }
+        args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def run_household(args: argparse.Namespace) -> None:
+    """``lisa eval household``: lives in ``training``, which depends on this package."""
+    module = importlib.import_module("training.household.evaluate")
+    module.run(
+        data=args.data or module.shipped_frames(),
+        split=args.split,
+        model=args.model,
+        device=args.device,
+        dtype=args.dtype,
+        json_file=args.json,
+        limit=args.limit,
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; errors that a user can mend are one line on stderr and exit code 1."""
+    args = build_parser().parse_args(argv)
+    try:
+        args.run(args)
+    except (LisaError, OSError, ValueError) as error:
+        print(f"lisa: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

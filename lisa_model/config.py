@@ -1,0 +1,140 @@
+"""Configurations of the LISA architecture, as named presets.
+
+The architecture is one (vision tower + projector -> LLM -> [SEG] -> gamma -> mask decoder over
+mask-backbone features); a preset only says which parts and which sizes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+SEG_TOKEN = "[SEG]"
+IM_START_TOKEN = "<im_start>"
+IM_END_TOKEN = "<im_end>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraConfig:
+    """Low-rank adaptation of the LLM's linear layers.
+
+    Args:
+        rank: rank r of the update.
+        alpha: scale; the update is (alpha / rank) B A.
+        targets: names of the adapted linear layers inside each transformer block.
+    """
+
+    rank: int = 16
+    alpha: int = 32
+    targets: tuple[str, ...] = (
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    )
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise ValueError(f"lora.rank must be at least 1, got {self.rank}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskHeadConfig:
+    """The SAM-style mask head over vision features.
+
+    Args:
+        dim: width of SAM's two-way transformer and of the prompts (SAM: 256).
+        depth: two-way blocks (SAM: 2).
+        num_heads: attention heads (SAM: 8).
+        mlp_dim: hidden width of the transformer's MLP (SAM: 2048).
+        stem_dim: channels of the RGB stem that brings fine edges to the upscaling.
+    """
+
+    dim: int = 128
+    depth: int = 2
+    num_heads: int = 8
+    mlp_dim: int = 512
+    stem_dim: int = 32
+
+    def __post_init__(self) -> None:
+        if self.dim % (2 * self.num_heads):
+            raise ValueError(
+                f"mask_head.dim ({self.dim}) must be a multiple of 2 x num_heads ({self.num_heads})"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LisaConfig:
+    """One LISA model.
+
+    Args:
+        name: preset name; also the folder of the trained weights.
+        llm: name of the base LLM (see ``lisa_model.base_weights``).
+        vision_tower: name of the frozen vision encoder.
+        patch_size: pixels per patch side of the vision encoder.
+        patches: patches of the whole-image pass (about; the aspect ratio decides rows x columns).
+        zoom_patches: patches of the zoomed pass over a small target; 0 switches it off.
+        visual_tokens: (rows, columns) of pooled patches that the LLM sees.
+        out_dim: width of gamma's output, the [SEG] prompt (the paper: 256).
+        system_prompt: fixed text before the image.
+    """
+
+    name: str
+    llm: str
+    vision_tower: str
+    llm_dim: int
+    vision_dim: int
+    patch_size: int = 14
+    patches: int = 1200
+    zoom_patches: int = 768
+    visual_tokens: tuple[int, int] = (4, 6)
+    out_dim: int = 256
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    mask_head: MaskHeadConfig = field(default_factory=MaskHeadConfig)
+    system_prompt: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionary, as stored beside the weights."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> LisaConfig:
+        """Inverse of :meth:`to_dict`.
+
+        Raises:
+            TypeError: on an unknown or missing key.
+        """
+        values = dict(values)
+        lora = dict(values.pop("lora", {}))
+        if "targets" in lora:
+            lora["targets"] = tuple(lora["targets"])
+        head = dict(values.pop("mask_head", {}))
+        if "visual_tokens" in values:
+            rows, columns = values["visual_tokens"]
+            values["visual_tokens"] = (int(rows), int(columns))
+        return cls(lora=LoraConfig(**lora), mask_head=MaskHeadConfig(**head), **values)
+
+
+PRESETS: dict[str, LisaConfig] = {
+    "lisa-tiny": LisaConfig(
+        name="lisa-tiny",
+        llm="smollm2-135m-instruct",
+        vision_tower="dinov2-small",
+        llm_dim=576,
+        vision_dim=384,
+    ),
+}
+
+
+def preset(name: str) -> LisaConfig:
+    """The preset called ``name``.
+
+    Raises:
+        ValueError: naming the presets there are.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"unknown model {name!r}; presets: {', '.join(sorted(PRESETS))}")
+    return PRESETS[name]

@@ -1,0 +1,247 @@
+"""The language side of LISA: an LLM that can answer with [SEG].
+
+The base LLM stays frozen; LoRA updates and the rows of the added tokens are trained. The state
+that *predicts* a [SEG] (last layer, after the final norm, one position before the token) goes
+through gamma (``text_hidden_fcs`` in the official code) and becomes the prompt of the mask head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from peft import LoraConfig as PeftLoraConfig
+from peft import inject_adapter_in_model
+from peft.tuners.lora import LoraLayer
+from torch import Tensor, nn
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.cache_utils import Cache, DynamicCache
+
+from lisa_model.config import IM_END_TOKEN, IM_START_TOKEN, SEG_TOKEN, LisaConfig
+
+ADDED_TOKENS = (SEG_TOKEN, IM_START_TOKEN, IM_END_TOKEN)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Token ids around the base tokenizer; the added tokens follow the base vocabulary."""
+
+    tokenizer: PreTrainedTokenizerBase
+    base_size: int
+    seg: int
+    im_start: int
+    im_end: int
+    bos: int
+    eos: int
+
+    @classmethod
+    def load(cls, folder: Path) -> Vocabulary:
+        """Open the tokenizer in ``folder`` (never contacts a hub)."""
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        size = len(tokenizer)
+        end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+        start = tokenizer.convert_tokens_to_ids("<|im_start|>")
+
+        return cls(
+            tokenizer=tokenizer,
+            base_size=size,
+            seg=size,
+            im_start=size + 1,
+            im_end=size + 2,
+            bos=start,
+            eos=end,
+        )
+
+    def encode_user(self, text: str) -> list[int]:
+        """Ids of text typed by a user; literal special tokens in it stay ordinary text."""
+        encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+        return list(encoded.input_ids)
+
+    def encode_answer(self, text: str) -> list[int]:
+        """Ids of an answer that may hold [SEG]; ends with the end-of-turn token."""
+        ids: list[int] = []
+        for number, part in enumerate(text.split(SEG_TOKEN)):
+            if number:
+                ids.append(self.seg)
+            if part := part.rstrip(" "):  # a blank before [SEG] would cost a decoding step
+                ids.extend(self.tokenizer(part, add_special_tokens=False).input_ids)
+        return [*ids, self.eos]
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of generated ids, with [SEG] spelled out and the end-of-turn token dropped."""
+        pieces: list[str] = []
+        run: list[int] = []
+        names = {self.seg: SEG_TOKEN, self.im_start: "", self.im_end: "", self.eos: ""}
+        for token in [*ids, self.eos]:
+            if token in names:
+                pieces.append(self.tokenizer.decode(run) if run else "")
+                blank = token == self.seg and bool(run)
+                pieces.append(" " * blank + names[token])
+                run = []
+            else:
+                run.append(token)
+        return "".join(pieces).strip()
+
+    def before_image(self) -> list[int]:
+        """Ids up to the image: start of turn + image start."""
+        return [self.bos, self.im_start]
+
+    def after_image(self) -> list[int]:
+        """Ids right after the image tokens."""
+        return [self.im_end]
+
+    def question(self, intent: str) -> list[int]:
+        """Ids of the intent and the end of the turn; the answer follows right away.
+
+        The base model's chat headers are left out: LoRA learns the shorter form at once, and ten
+        tokens less are a third of a short intent's cost.
+        """
+        return [*self.encode_user(intent), self.eos]
+
+
+class LanguageModel(nn.Module):
+    """Base LLM + LoRA + rows of the added tokens + gamma."""
+
+    def __init__(
+        self, *, config: LisaConfig, base: PreTrainedModel, vocabulary: Vocabulary
+    ) -> None:
+        super().__init__()
+        self.vocabulary = vocabulary
+        self.base: Any = base
+        for parameter in base.parameters():
+            parameter.requires_grad_(False)
+        inject_adapter_in_model(
+            PeftLoraConfig(
+                r=config.lora.rank,
+                lora_alpha=config.lora.alpha,
+                target_modules=list(config.lora.targets),
+                lora_dropout=0.0,
+                bias="none",
+            ),
+            base,
+        )
+        self.added_embedding = nn.Parameter(torch.zeros(len(ADDED_TOKENS), config.llm_dim))
+        self.added_head = nn.Parameter(torch.zeros(len(ADDED_TOKENS), config.llm_dim))
+        # gamma, the paper's name; text_hidden_fcs in the official code.
+        self.text_hidden_fcs = nn.Sequential(
+            nn.Linear(config.llm_dim, config.llm_dim),
+            nn.ReLU(),
+            nn.Linear(config.llm_dim, config.out_dim),
+        )
+
+    @classmethod
+    def from_base(cls, *, config: LisaConfig, folder: Path, dtype: torch.dtype) -> LanguageModel:
+        """Open the base LLM in ``folder``; LoRA, added rows and gamma are still untrained."""
+        base = AutoModelForCausalLM.from_pretrained(
+            str(folder), dtype=dtype, local_files_only=True, attn_implementation="sdpa"
+        )
+        return cls(config=config, base=base, vocabulary=Vocabulary.load(folder))
+
+    def reset_added_tokens(self) -> None:
+        """Start the added rows at the mean of the base rows (a neutral, in-distribution start)."""
+        table = self.base.get_input_embeddings().weight.detach().float()
+        generator = torch.Generator().manual_seed(0)
+        noise = torch.randn(self.added_embedding.shape, generator=generator) * table.std() * 0.5
+        with torch.no_grad():
+            self.added_embedding.copy_(table.mean(0) + noise)
+            self.added_head.copy_(table.mean(0) + noise)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Embeddings (…, llm_dim) of ids that may be added tokens."""
+        size = self.vocabulary.base_size
+        table = self.base.get_input_embeddings().weight
+        added = ids >= size
+        out = table[ids.clamp(max=size - 1)]
+        rows = self.added_embedding[(ids - size).clamp(min=0)].to(out.dtype)
+        return torch.where(added.unsqueeze(-1), rows, out)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Next-token logits (…, base + added) in float32."""
+        size = self.vocabulary.base_size
+        table = self.base.get_output_embeddings().weight[:size]
+        base = F.linear(hidden.to(table.dtype), table)
+        added = F.linear(hidden.float(), self.added_head.float())
+        return torch.cat([base.float(), added], dim=-1)
+
+    def states(
+        self,
+        embeddings: Tensor,
+        *,
+        mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """Last-layer states after the final norm, (B, L, llm_dim).
+
+        Args:
+            embeddings: (B, L, llm_dim).
+            mask: (B, 1, L, L) bool, True where attention is allowed; causal when None.
+            position_ids: (B, L); 0..L-1 (after the cache) when None.
+            cache: keys and values of earlier positions, extended in place.
+        """
+        return self.base.model(
+            inputs_embeds=embeddings,
+            attention_mask=mask,
+            position_ids=position_ids,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        ).last_hidden_state
+
+    def prompts(self, states: Tensor) -> Tensor:
+        """Gamma: states that predict a [SEG] (n, llm_dim) -> prompts (n, out_dim)."""
+        return self.text_hidden_fcs(states.float())
+
+    def merge_lora(self) -> None:
+        """Fold the LoRA updates into the base weights (inference only)."""
+        for module in self.base.modules():
+            if isinstance(module, LoraLayer):
+                module.merge()
+
+    @torch.inference_mode()
+    def generate(
+        self, prefix: Cache, question: list[int], *, max_new_tokens: int
+    ) -> tuple[list[int], Tensor]:
+        """Greedy answer to one question after a cached prefix.
+
+        Args:
+            prefix: keys and values of everything before the question; not modified.
+            question: ids of the question.
+            max_new_tokens: upper bound of the answer.
+
+        Returns:
+            generated ids (the final end-of-turn included when reached) and the states (n, llm_dim)
+            that predicted each [SEG].
+        """
+        device = self.added_embedding.device
+        cache = copy_cache(prefix)
+        feed = question
+        out: list[int] = []
+        rows: list[Tensor] = []
+        for _ in range(max_new_tokens):
+            ids = torch.tensor([feed], device=device)
+            state = self.states(self.embed(ids), cache=cache)[0, -1]
+            token = int(self.logits(state).argmax())
+            out.append(token)
+            if token == self.vocabulary.seg:
+                rows.append(state)
+            if token == self.vocabulary.eos:
+                break
+            feed = [token]
+        width = self.added_embedding.shape[1]
+        return out, torch.stack(rows) if rows else torch.zeros(0, width, device=device)
+
+
+def copy_cache(cache: Cache) -> DynamicCache:
+    """A cache that can grow without changing ``cache`` (its tensors are shared until then)."""
+    fresh = DynamicCache()
+    for index, layer in enumerate(cache.layers):
+        fresh.update(layer.keys, layer.values, index)
+    return fresh

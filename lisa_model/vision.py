@@ -1,0 +1,123 @@
+"""The frozen vision tower and its preprocessing.
+
+One DINOv2 pass gives the patch features for both readers: pooled to a few visual tokens for the
+LLM, and at full grid for the mask head.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import Dinov2Model
+
+from lisa_model.config import LisaConfig
+from lisa_model.errors import InvalidImageError
+from lisa_model.mask_head import STEM_SCALE
+
+# ImageNet statistics, as DINOv2 was trained with (facebookresearch/dinov2, data/transforms.py).
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+MIN_SIDE, MAX_SIDE = 16, 8192
+
+
+def check_image(image: NDArray[np.uint8]) -> None:
+    """Refuse what is not a usable RGB image.
+
+    Raises:
+        InvalidImageError: naming what is wrong with ``image``.
+    """
+    if not isinstance(image, np.ndarray):
+        raise InvalidImageError(f"image must be a numpy array, got {type(image).__name__}")
+    if image.dtype != np.uint8:
+        raise InvalidImageError(f"image dtype must be uint8, got {image.dtype}; convert to 0..255")
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise InvalidImageError(f"image must be RGB (H, W, 3), got shape {image.shape}")
+    if not all(MIN_SIDE <= side <= MAX_SIDE for side in image.shape[:2]):
+        raise InvalidImageError(
+            f"image sides must be {MIN_SIDE} to {MAX_SIDE} px: {image.shape[1]}x{image.shape[0]}"
+        )
+
+
+def patch_grid(height: int, width: int, patches: int) -> tuple[int, int]:
+    """Rows and columns of about ``patches`` nearly square patches for an image's aspect ratio."""
+    rows = max(1, round((patches * height / width) ** 0.5))
+    columns = max(1, round((patches * width / height) ** 0.5))
+    return rows, columns
+
+
+def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Resize RGB; area filter when shrinking (no aliasing), bicubic when enlarging."""
+    shrink = height * width < image.shape[0] * image.shape[1]
+    method = cv2.INTER_AREA if shrink else cv2.INTER_CUBIC
+    return np.ascontiguousarray(cv2.resize(image, (width, height), interpolation=method))
+
+
+def normalise(image: NDArray[np.uint8]) -> Tensor:
+    """uint8 (H, W, 3) -> float32 (3, H, W), zero mean and unit variance over ImageNet."""
+    pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float() / 255.0
+    return (pixels - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+
+
+def encoder_input(image: NDArray[np.uint8], grid: tuple[int, int], patch_size: int) -> Tensor:
+    """Pixels (3, rows x patch, columns x patch) for the vision tower."""
+    return normalise(resize(image, grid[0] * patch_size, grid[1] * patch_size))
+
+
+def stem_input(image: NDArray[np.uint8], grid: tuple[int, int]) -> Tensor:
+    """Pixels (3, 8 x rows, 8 x columns) for the mask head's RGB stem."""
+    return normalise(resize(image, grid[0] * STEM_SCALE, grid[1] * STEM_SCALE))
+
+
+class VisionTower(nn.Module):
+    """Frozen DINOv2: pixels -> patch features (B, dim, rows, columns)."""
+
+    def __init__(self, *, model: Dinov2Model) -> None:
+        super().__init__()
+        self.model = model.eval().requires_grad_(False)
+        self.patch_size = int(model.config.patch_size)
+
+    @classmethod
+    def from_base(cls, *, folder: Path, dtype: torch.dtype) -> VisionTower:
+        """Open the encoder in ``folder`` (never contacts a hub)."""
+        model = Dinov2Model.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
+        return cls(model=model)
+
+    @torch.no_grad()
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Patch features after the final norm, class token dropped."""
+        rows, columns = (side // self.patch_size for side in pixels.shape[-2:])
+        weight = self.model.embeddings.patch_embeddings.projection.weight
+        tokens = self.model(pixels.to(weight.dtype)).last_hidden_state[:, 1:]
+        return tokens.transpose(1, 2).reshape(len(pixels), -1, rows, columns)
+
+
+class VisualProjector(nn.Module):
+    """Patch features -> a few visual tokens in the LLM's embedding space (LLaVA-1.5 style MLP)."""
+
+    def __init__(self, *, config: LisaConfig) -> None:
+        super().__init__()
+        self.grid = config.visual_tokens
+        self.layers = nn.Sequential(
+            nn.Linear(2 * config.vision_dim, config.llm_dim),
+            nn.GELU(),
+            nn.Linear(config.llm_dim, config.llm_dim),
+        )
+
+    def forward(self, vision: Tensor) -> Tensor:
+        """(B, dim, h, w) -> (B, rows x columns, llm_dim).
+
+        Mean and maximum over each cell: the mean alone loses a thing of one or two patches.
+        """
+        vision = vision.float()
+        pooled = torch.cat(
+            [F.adaptive_avg_pool2d(vision, self.grid), F.adaptive_max_pool2d(vision, self.grid)],
+            dim=1,
+        )
+        return self.layers(pooled.flatten(2).transpose(1, 2))

@@ -1,0 +1,300 @@
+"""perception_node: intents and camera images in, masks and 3D targets out.
+
+Topics (relative, so that a namespace moves them; see README):
+    in   camera/color/image_raw, camera/color/camera_info, camera/depth/image_raw, intent
+    out  target_mask, instance_masks, targets, target_point, answer, overlay, /diagnostics
+    srv  ~/segment
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import String
+
+from lisa_ros import model_loader
+from lisa_ros.diagnostics import Diagnostics, NodeState
+from lisa_ros.engine import Outcome, PerceptionEngine
+from lisa_ros.errors import INTERNAL_ERROR, NOT_ACTIVE, RequestError
+from lisa_ros.parameters import PARAMETERS, Settings, declare_parameters
+from lisa_ros.pipeline import Answer
+from lisa_ros.publishers import ResultPublishers
+from lisa_ros.qos import CAMERA_INPUT, DIAGNOSTICS_OUTPUT, INTENT_INPUT
+from lisa_ros.segment_service import SegmentService
+from lisa_ros.sync import Frame
+
+NODE_NAME = "perception_node"
+DIAGNOSTICS_PERIOD_S = 1.0
+# How long a transition waits for a running inference to end.
+STOP_TIMEOUT_S = 60.0
+EXIT_TIMEOUT_S = 5.0
+
+SUCCESS = TransitionCallbackReturn.SUCCESS
+FAILURE = TransitionCallbackReturn.FAILURE
+
+
+class PerceptionNode(LifecycleNode):
+    """Configure loads the model, activate listens to the camera and answers.
+
+    The intent topic, ~/segment and /diagnostics exist in every state, so that nobody asks in vain.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(NODE_NAME, **kwargs)
+        declare_parameters(self)
+        self.diagnostics = Diagnostics()
+        self._settings: Settings | None = None
+        self._engine: PerceptionEngine | None = None
+        self._results: ResultPublishers | None = None
+        self._lifecycle = "unconfigured"
+        self._camera_subscriptions: list[Any] = []
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_post_set_parameters_callback(self._apply_parameters)
+        # Not a lifecycle publisher: an unconfigured node has most to explain.
+        self._diagnostics_publisher = self.create_publisher(
+            DiagnosticArray, "/diagnostics", DIAGNOSTICS_OUTPUT
+        )
+        self.create_timer(DIAGNOSTICS_PERIOD_S, self._guarded(self._publish_diagnostics))
+        self.create_subscription(String, "intent", self._guarded(self._on_intent), INTENT_INPUT)
+        self._service = SegmentService(self, self, self._publish)
+
+    # Transitions
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the model and create the result topics; FAILURE leaves the node unconfigured."""
+        try:
+            settings = Settings.from_values(self._values())
+        except ValueError as error:
+            return self._fail_configure(str(error))
+        self._settings = settings
+        what = f"model {settings.model!r} on {settings.device} as {settings.dtype}"
+        self.get_logger().info(f"loading {what}")
+        try:
+            segmenter = model_loader.load_segmenter(settings.model, settings.device, settings.dtype)
+        except Exception as error:  # every cause of a failed load must leave the node alive
+            return self._fail_configure(f"cannot load {what}: {type(error).__name__}: {error}")
+        self._results = ResultPublishers(self)
+        self._engine = PerceptionEngine(
+            segmenter=segmenter,
+            settings=self._current_settings,
+            diagnostics=self.diagnostics,
+            log=self.get_logger(),
+        )
+        self._engine.start()
+        self._lifecycle = "inactive"
+        self.get_logger().info(f"configured: {segmenter.name} on {segmenter.device}")
+        return SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Listen to the camera and answer intents."""
+        if self._engine is None or not self._engine.running:
+            self.get_logger().error("cannot activate: the inference has ended; clean up first")
+            return FAILURE
+        result = super().on_activate(state)
+        self._engine.activate()
+        self._subscribe_camera()
+        self._lifecycle = "active"
+        self.get_logger().info("active: waiting for intents")
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop answering; an inference that runs is not published any more."""
+        self._unsubscribe_camera()
+        if self._engine is not None:
+            self._engine.deactivate()
+        self._lifecycle = "inactive"
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release the model; waits for a running inference."""
+        return SUCCESS if self.release(STOP_TIMEOUT_S) else FAILURE
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release everything from any state."""
+        self.release()
+        self._lifecycle = "finalized"
+        return SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release everything; SUCCESS makes the node unconfigured again."""
+        self.get_logger().error("a transition failed; going back to unconfigured")
+        self.diagnostics.count_refused(INTERNAL_ERROR, f"error in a transition from {state.label}")
+        return SUCCESS if self.release() else FAILURE
+
+    # Asker: what the topic and the service have in common
+
+    def ask(
+        self, text: str, on_done: Callable[[Outcome], None], frame: Frame | None = None
+    ) -> None:
+        """Ask for an answer; see PerceptionEngine.ask."""
+        if self._engine is None:
+            error = RequestError(
+                code=NOT_ACTIVE,
+                message="the node is not configured; configure and activate it, then ask again",
+            )
+            self.refuse(error)
+            on_done(error)
+            return
+        self._engine.ask(text, on_done, frame)
+
+    def refuse(self, error: RequestError) -> None:
+        """Count and log a refused request."""
+        self.diagnostics.count_refused(error.code, str(error))
+        self.get_logger().warning(f"{error.code}: {error}")
+
+    # Callbacks
+
+    def _on_intent(self, msg: String) -> None:
+        self.ask(msg.data, self._on_topic_answer)
+
+    def _on_topic_answer(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Answer):
+            self._publish(outcome)
+
+    def _publish(self, answer: Answer) -> None:
+        if self._results is not None:
+            self._results.publish(answer)
+
+    def _publish_diagnostics(self) -> None:
+        engine = self._engine
+        state = NodeState(
+            lifecycle=self._lifecycle,
+            model=engine.segmenter.name if engine else "",
+            device=str(engine.segmenter.device) if engine else "",
+            frame_age_s=engine.frame_age() if engine else None,
+            busy=engine.busy if engine else False,
+        )
+        name = f"{self.get_fully_qualified_name()}: perception"
+        self._diagnostics_publisher.publish(
+            self.diagnostics.message(name, state, self.get_clock().now())
+        )
+
+    def _guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
+        """Return the callback such that an exception in it does not end the executor's spin."""
+
+        @wraps(callback)
+        def guarded(*args: Any) -> None:
+            try:
+                callback(*args)
+            except Exception as error:
+                self.diagnostics.count_refused(INTERNAL_ERROR, repr(error))
+                self.get_logger().error(f"error in {callback.__name__}: {error!r}")
+
+        return guarded
+
+    # Parameters
+
+    def _current_settings(self) -> Settings:
+        assert self._settings is not None, "set by on_configure, before the engine"
+        return self._settings
+
+    def _values(self) -> dict[str, Any]:
+        return {spec.name: self.get_parameter(spec.name).value for spec in PARAMETERS}
+
+    def _check_parameters(self, changed: list[Parameter]) -> SetParametersResult:
+        values = self._values() | {one.name: one.value for one in changed}
+        try:
+            Settings.from_values(values)
+        except ValueError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _apply_parameters(self, changed: list[Parameter]) -> None:
+        self._settings = Settings.from_values(self._values())
+
+    # Making and releasing
+
+    def _subscribe_camera(self) -> None:
+        # Only while active: an inactive node must not cost the camera's bandwidth.
+        engine = self._engine
+        assert engine is not None
+        for message_type, topic, stream in (
+            (Image, "camera/color/image_raw", "image"),
+            (Image, "camera/depth/image_raw", "depth"),
+            (CameraInfo, "camera/color/camera_info", "camera_info"),
+        ):
+            self._camera_subscriptions.append(
+                self.create_subscription(
+                    message_type,
+                    topic,
+                    self._guarded(lambda msg, stream=stream: engine.add(stream, msg)),
+                    CAMERA_INPUT,
+                )
+            )
+
+    def _unsubscribe_camera(self) -> None:
+        while self._camera_subscriptions:
+            self.destroy_subscription(self._camera_subscriptions.pop())
+
+    def _fail_configure(self, message: str) -> TransitionCallbackReturn:
+        self.diagnostics.count_refused("configure_failed", message)
+        self.get_logger().error(f"configure failed: {message}")
+        return FAILURE
+
+    def release(self, timeout_s: float = EXIT_TIMEOUT_S) -> bool:
+        """Let go of everything; False when an inference still runs after ``timeout_s``."""
+        self._unsubscribe_camera()
+        if self._engine is not None:
+            if not self._engine.stop(timeout_s):
+                self.get_logger().error(
+                    f"an inference still runs after {timeout_s:g} s; try again when it has ended"
+                )
+                return False
+            self._engine = None
+            model_loader.release_memory()
+        if self._results is not None:
+            self._results.destroy()
+            self._results = None
+        self._lifecycle = "unconfigured"
+        return True
+
+
+def spin(node: PerceptionNode) -> None:
+    """Spin until shutdown; an exception out of rclpy itself is logged and does not end the node.
+
+    One that does happen: an impossible lifecycle transition asked for through ~/change_state raises
+    in rclpy's own handler.
+    """
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    while rclpy.ok():
+        try:
+            executor.spin_once()
+        except (KeyboardInterrupt, ExternalShutdownException):
+            break
+        except Exception as error:
+            node.diagnostics.count_refused(INTERNAL_ERROR, repr(error))
+            node.get_logger().error(f"error in the executor: {error!r}")
+    executor.shutdown(timeout_sec=1.0)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the node until it is told to stop."""
+    rclpy.init(args=args)
+    try:
+        node = PerceptionNode()
+    except ParameterException as error:
+        rclpy.try_shutdown()
+        sys.exit(f"{NODE_NAME}: wrong parameter: {error}. See config/perception.yaml")
+    node.get_logger().info("unconfigured: waiting to be configured and activated")
+    try:
+        spin(node)
+    finally:
+        node.release()
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""Quality-of-service profiles by purpose, so that every topic names one of these."""
+
+from __future__ import annotations
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+
+def _profile(reliability: ReliabilityPolicy, depth: int) -> QoSProfile:
+    # Volatile throughout: a subscriber that comes late must not be handed an old target.
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=reliability,
+        durability=DurabilityPolicy.VOLATILE,
+    )
+
+
+# Camera images and camera_info: only the newest counts.  Best effort also receives from reliable
+# publishers, so it fits every camera driver.
+CAMERA_INPUT = _profile(ReliabilityPolicy.BEST_EFFORT, depth=1)
+
+# Intents are few and each of them matters.
+INTENT_INPUT = _profile(ReliabilityPolicy.RELIABLE, depth=10)
+
+# Results are few; reliable publishers also serve best-effort subscribers.
+RESULT_OUTPUT = _profile(ReliabilityPolicy.RELIABLE, depth=5)
+
+# The picture for people.
+OVERLAY_OUTPUT = _profile(ReliabilityPolicy.RELIABLE, depth=1)
+
+DIAGNOSTICS_OUTPUT = _profile(ReliabilityPolicy.RELIABLE, depth=10)

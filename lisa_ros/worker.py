@@ -1,0 +1,209 @@
+"""One inference thread with one waiting place.
+
+The camera writes into the frame buffer, intents into the single waiting place of the worker.
+Nothing queues, so a 30 Hz camera and a 1 Hz model neither lag nor grow, and the executor's thread
+never computes.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from lisa_ros.errors import INFERENCE_FAILED, INTENT_REPLACED, SHUTTING_DOWN, RequestError
+from lisa_ros.sync import Frame
+
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True, eq=False)
+class Job(Generic[ResultT]):
+    """One intent to be answered.
+
+    Attributes:
+        intent: checked intent.
+        submitted: monotonic seconds.
+        on_done: called exactly once, with the result or the reason why there is none.  On the
+            worker's thread, or on the caller's of ``submit``/``drop_waiting``/``stop``.
+        epoch: which activation of the node it belongs to.
+        frame: the frame to use; None for the camera's newest one.
+    """
+
+    intent: str
+    submitted: float
+    on_done: Callable[[Job[ResultT], ResultT | RequestError], None]
+    epoch: int = 0
+    frame: Frame | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The job can run on this frame."""
+
+    frame: Frame
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The job has no usable frame yet; ask again in ``seconds`` or when a frame arrives."""
+
+    seconds: float
+
+
+Decision = Ready | Wait | RequestError
+
+
+class InferenceWorker(Generic[ResultT]):
+    """Runs jobs one at a time on its own thread.
+
+    Args:
+        gate: ``gate(job, waited_s, now)`` decides whether a job can start; called each time a frame
+            arrives while the job waits.
+        run: does the inference; may raise anything.
+        on_crash: told about exceptions that are nobody's fault but the program's: with ``run``'s or
+            ``on_done``'s exception.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        gate: Callable[[Job[ResultT], float, float], Decision],
+        run: Callable[[Job[ResultT], Frame], ResultT],
+        on_crash: Callable[[str, Exception], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._gate = gate
+        self._run = run
+        self._on_crash = on_crash
+        self._clock = clock
+        self._condition = threading.Condition()
+        self._waiting: Job[ResultT] | None = None
+        self._waiting_since: float | None = None  # when the worker first looked at it
+        self._busy = False
+        self._stopping = False
+        # A daemon, so that an inference that hangs cannot keep the process from ending.
+        self._thread = threading.Thread(target=self._loop, name="lisa_inference", daemon=True)
+
+    @property
+    def busy(self) -> bool:
+        """True while an inference runs."""
+        return self._busy
+
+    @property
+    def accepting(self) -> bool:
+        """True between ``start`` and ``stop``."""
+        return self._thread.is_alive() and not self._stopping
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def submit(self, job: Job[ResultT]) -> None:
+        """Put a job into the waiting place; one that waits there already is ended as replaced."""
+        with self._condition:
+            stopping = self._stopping
+            replaced = None
+            if not stopping:
+                replaced, self._waiting = self._waiting, job
+                self._waiting_since = None
+                self._condition.notify_all()
+        if stopping:
+            self._finish(job, RequestError(code=SHUTTING_DOWN, message="the node is shutting down"))
+        if replaced is not None:
+            message = f'"{replaced.intent}" was replaced by "{job.intent}" before it started'
+            self._finish(replaced, RequestError(code=INTENT_REPLACED, message=message))
+
+    def frame_arrived(self) -> None:
+        """Wake the worker if a job waits for a frame."""
+        with self._condition:
+            if self._waiting is not None:
+                self._condition.notify_all()
+
+    def drop_waiting(self, error: RequestError) -> None:
+        """End the waiting job, if there is one, with this error."""
+        with self._condition:
+            dropped, self._waiting = self._waiting, None
+        if dropped is not None:
+            self._finish(dropped, error)
+
+    def stop(self, timeout_s: float) -> bool:
+        """End the waiting job and the thread; wait for a running inference.
+
+        Returns:
+            False when an inference still runs after ``timeout_s``; the thread then ends after it.
+        """
+        with self._condition:
+            self._stopping = True
+            self._condition.notify_all()
+        self.drop_waiting(RequestError(code=SHUTTING_DOWN, message="the node is shutting down"))
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _loop(self) -> None:
+        while self._step():
+            pass
+
+    def _step(self) -> bool:
+        """Do one job; False when stopping.
+
+        A function of its own so that no frame or result outlives its job in a local variable.
+        """
+        taken = self._take()
+        if taken is None:
+            return False
+        job, decision = taken
+        if isinstance(decision, RequestError):
+            self._finish(job, decision)
+            return True
+        self._busy = True
+        outcome: ResultT | RequestError
+        try:
+            outcome = self._run(job, decision.frame)
+        except RequestError as error:
+            outcome = error
+        except Exception as error:  # the model may raise anything; the node lives on
+            self._on_crash("the inference", error)
+            outcome = RequestError(
+                code=INFERENCE_FAILED, message=f"{type(error).__name__}: {error}"
+            )
+        finally:
+            self._busy = False
+        self._finish(job, outcome)
+        return True
+
+    def _take(self) -> tuple[Job[ResultT], Ready | RequestError] | None:
+        """Wait for a job that can start or has to be refused; None when stopping."""
+        with self._condition:
+            while not self._stopping:
+                job = self._waiting
+                if job is None:
+                    self._condition.wait()
+                    continue
+                now = self._clock()
+                if self._waiting_since is None:
+                    self._waiting_since = now
+                decision = self._ask_gate(job, now - self._waiting_since, now)
+                if isinstance(decision, Wait):
+                    self._condition.wait(decision.seconds)
+                    continue
+                self._waiting = None
+                return job, decision
+        return None
+
+    def _ask_gate(self, job: Job[ResultT], waited: float, now: float) -> Decision:
+        try:
+            return self._gate(job, waited, now)
+        except Exception as error:
+            self._on_crash("choosing a frame", error)
+            return RequestError(code=INFERENCE_FAILED, message=f"{type(error).__name__}: {error}")
+
+    def _finish(self, job: Job[ResultT], outcome: ResultT | RequestError) -> None:
+        try:
+            job.on_done(job, outcome)
+        except Exception as error:
+            self._on_crash("handing over the result", error)

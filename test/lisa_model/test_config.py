@@ -1,0 +1,27 @@
+import json
+
+import pytest
+
+from lisa_model.config import LisaConfig, LoraConfig, MaskHeadConfig, preset
+
+
+def test_config_survives_json():
+    config = preset("lisa-tiny")
+    assert LisaConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_unknown_preset_names_the_known_ones():
+    with pytest.raises(ValueError, match="lisa-tiny"):
+        preset("lisa-huge")
+
+
+def test_unknown_key_is_refused():
+    with pytest.raises(TypeError, match="colour"):
+        LisaConfig.from_dict(preset("lisa-tiny").to_dict() | {"colour": 1})
+
+
+def test_sizes_are_checked():
+    with pytest.raises(ValueError, match=r"mask_head\.dim"):
+        MaskHeadConfig(dim=100, num_heads=8)
+    with pytest.raises(ValueError, match=r"lora\.rank"):
+        LoraConfig(rank=0)

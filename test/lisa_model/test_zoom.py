@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lisa_model.segmenter import OUTSIDE, look_closer
+from lisa_model.zoom import CropWindow, zoom_window
+
+side = st.integers(120, 900)
+
+
+@given(side, side, st.floats(-50, 950), st.floats(-50, 950), st.floats(0, 900), st.floats(0, 900))
+def test_window_lies_inside_the_frame_and_keeps_its_aspect(height, width, x, y, w, h):
+    window = zoom_window((x, y, x + w, y + h), height=height, width=width)
+    assert 0 <= window.x0 < window.x1 <= width
+    assert 0 <= window.y0 < window.y1 <= height
+    assert abs(window.width / width - window.height / height) < 0.3
+
+
+def test_window_holds_a_box_that_lies_inside():
+    window = zoom_window((300, 200, 340, 230), height=480, width=640)
+    assert window.x0 <= 300
+    assert window.x1 >= 340
+    assert window.y0 <= 200
+    assert window.y1 >= 230
+    assert window.width < 640 / 2
+
+
+def test_cut_is_the_pixels_of_the_window():
+    plane = np.arange(12).reshape(3, 4)
+    assert CropWindow(1, 1, 3, 3).cut(plane).tolist() == [[5, 6], [9, 10]]
+
+
+def test_empty_window_is_refused():
+    with pytest.raises(ValueError, match="empty"):
+        CropWindow(5, 5, 5, 9)
+
+
+def test_second_look_goes_to_the_heaviest_guess():
+    logits = np.full((120, 160), -5.0, dtype=np.float32)
+    logits[10:14, 10:14] = 1.0
+    logits[80:95, 100:120] = 4.0
+    window = look_closer(logits, np.zeros_like(logits))
+    assert window is not None
+    assert window.x0 <= 100
+    assert window.x1 >= 120
+    assert window.y0 <= 80
+    assert window.y1 >= 95
+
+
+def test_second_look_follows_the_similarity_when_the_first_guess_is_empty():
+    logits = np.full((120, 160), -5.0, dtype=np.float32)
+    similarity = np.full_like(logits, -6.0)
+    similarity[60, 40] = 3.0
+    window = look_closer(logits, similarity)
+    assert window is not None
+    assert window.x0 < 40 < window.x1
+    assert window.y0 < 60 < window.y1
+
+
+def test_no_second_look_at_what_fills_the_frame():
+    assert (
+        look_closer(np.full((120, 160), 5.0, np.float32), np.zeros((120, 160), np.float32)) is None
+    )
+    assert OUTSIDE < 0, "pixels outside a window must stay background"

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lisa_ros.parameters import PARAMETERS, Settings, render_yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULTS = {spec.name: spec.default for spec in PARAMETERS}
+
+
+def test_the_params_file_is_the_table():
+    text = (ROOT / "config" / "perception.yaml").read_text()
+    assert text == render_yaml(), "run: python3 -m lisa_ros.parameters > config/perception.yaml"
+
+
+def test_the_params_file_holds_the_defaults_in_their_types():
+    content = yaml.safe_load(render_yaml())
+    found = content["/**/perception_node"]["ros__parameters"]
+    assert found == DEFAULTS
+    assert {name: type(value) for name, value in found.items()} == {
+        name: type(value) for name, value in DEFAULTS.items()
+    }
+
+
+def test_every_parameter_is_documented_and_its_default_allowed():
+    for spec in PARAMETERS:
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", spec.name)
+        assert spec.description.endswith("."), spec.name
+        if not isinstance(spec.default, str):
+            assert spec.low is not None, spec.name
+            assert spec.high is not None, spec.name
+    Settings.defaults()
+
+
+def test_what_the_loaded_model_depends_on_is_read_only():
+    assert {spec.name for spec in PARAMETERS if spec.read_only} == {"model", "device", "dtype"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("dtype", "float8"),
+        ("model", " "),
+        ("score_threshold", 1.5),
+        ("score_threshold", math.nan),
+        ("score_threshold", "0.5"),
+        ("max_answer_tokens", 0),
+        ("max_answer_tokens", 3.0),
+        ("max_answer_tokens", True),
+        ("min_depth_m", 20.0),
+        ("sync_slop_s", -0.1),
+    ],
+)
+def test_wrong_values_are_named(name: str, value: Any):
+    with pytest.raises(ValueError, match=name):
+        Settings.from_values(DEFAULTS | {name: value})
+
+
+def test_values_arrive_where_they_are_used():
+    settings = Settings.from_values(DEFAULTS | {"erosion_px": 7, "max_answer_tokens": 5})
+    assert settings.target.erosion_px == 7
+    assert settings.max_answer_tokens == 5

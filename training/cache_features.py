@@ -1,0 +1,41 @@
+"""Cache the frozen encoder's features of rendered frames.
+
+Run: ``python -m training.cache_features data/household/train data/tiny/features/train --crops 3``
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from lisa_model.base_weights import ensure_base_weights
+from lisa_model.config import preset
+from lisa_model.vision import VisionTower
+from training.features import cache_split
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("frames", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--crops", type=int, default=3, help="zoomed views per frame")
+    parser.add_argument("--watch", action="store_true", help="follow a render in progress")
+    args = parser.parse_args()
+    config = preset("lisa-tiny")
+    folder = ensure_base_weights(config.vision_tower)
+    tower = VisionTower.from_base(folder=folder, dtype=torch.float32)
+    cache_split(
+        folder=args.frames,
+        out=args.out,
+        config=config,
+        tower=tower,
+        crops=args.crops,
+        watch=args.watch,
+    )
+
+
+if __name__ == "__main__":
+    main()

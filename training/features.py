@@ -1,0 +1,172 @@
+"""Frozen-encoder features, computed once and kept: the whole frame and zoomed crops of it."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lisa_model.config import LisaConfig
+from lisa_model.mask_head import UPSCALE
+from lisa_model.rgbd import RgbdFrame, load_frame
+from lisa_model.vision import STEM_SCALE, VisionTower, encoder_input, patch_grid, resize
+from lisa_model.zoom import CropWindow, zoom_window
+
+
+@dataclass(frozen=True)
+class View:
+    """One cached view (whole frame or crop).
+
+    Attributes:
+        vision: (C, h, w) float16 patch features.
+        rgb: (8h, 8w, 3) uint8 for the stem.
+        ids: (4h, 4w, k) float16 cover fraction of each instance in ``instances``.
+        instances: the frame's instance dictionaries visible here, with ``cover`` = share of the
+            instance's pixels that lie in this view.
+    """
+
+    frame: str
+    zoomed: bool
+    vision: NDArray[np.float16]
+    rgb: NDArray[np.uint8]
+    ids: NDArray[np.uint8]
+    instances: list[dict[str, Any]]
+
+
+def random_window(frame: RgbdFrame, rng: random.Random) -> CropWindow:
+    """A window like the second pass of inference would take, around a random visible thing.
+
+    Small things are zoomed at inference, so they are drawn more often; the window is jittered as
+    the first pass would misplace it.
+    """
+    items = [item for item in frame.instances if item.area >= 40]
+    weights = [1.0 / max(item.area, 400) ** 0.25 for item in items]
+    item = rng.choices(items, weights)[0]
+    x0, y0, x1, y1 = item.box_xyxy
+    jitter = 0.25 * max(x1 - x0, y1 - y0)
+    box = (
+        x0 + rng.uniform(-jitter, jitter),
+        y0 + rng.uniform(-jitter, jitter),
+        x1 + rng.uniform(-jitter, jitter),
+        y1 + rng.uniform(-jitter, jitter),
+    )
+    height, width = frame.ids.shape
+    return zoom_window(box, height=height, width=width, context=rng.uniform(1.6, 3.2))
+
+
+def _views(
+    frame: RgbdFrame, config: LisaConfig, crops: int, rng: random.Random
+) -> list[tuple[bool, CropWindow, tuple[int, int]]]:
+    height, width = frame.ids.shape
+    whole = CropWindow(0, 0, width, height)
+    out = [(False, whole, patch_grid(height, width, config.patches))]
+    for _ in range(crops if frame.instances else 0):
+        window = random_window(frame, rng)
+        grid = patch_grid(window.height, window.width, config.zoom_patches)
+        out.append((True, window, grid))
+    return out
+
+
+@torch.inference_mode()
+def cache_split(
+    *, folder: Path, out: Path, config: LisaConfig, tower: VisionTower, crops: int, watch: bool
+) -> None:
+    """Write one ``.npz`` per frame of ``folder`` into ``out`` (resumable; skips what is there).
+
+    Args:
+        crops: zoomed views per frame.
+        watch: wait for further frames of a render in progress until ``folder/DONE`` appears.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    started, made = time.time(), 0
+    while True:
+        names = sorted(p for p in folder.glob("*.json"))
+        fresh = [p for p in names if not (out / f"{p.stem}.npz").exists()]
+        for path in fresh:
+            frame = load_frame(path)
+            rng = random.Random(f"crops/{frame.name}")
+            arrays: dict[str, Any] = {}
+            views = _views(frame, config, crops, rng)
+            for number, (zoomed, window, grid) in enumerate(views):
+                color = window.cut(frame.color)
+                pixels = encoder_input(color, grid, config.patch_size).unsqueeze(0)
+                with torch.autocast(pixels.device.type, torch.bfloat16):
+                    vision = tower(pixels)[0]
+                ids = cv2.resize(
+                    window.cut(frame.ids),
+                    (grid[1] * STEM_SCALE, grid[0] * STEM_SCALE),
+                    interpolation=cv2.INTER_NEAREST,
+                )
+                arrays[f"vision{number}"] = vision.half().numpy()
+                arrays[f"rgb{number}"] = resize(color, grid[0] * STEM_SCALE, grid[1] * STEM_SCALE)
+                arrays[f"ids{number}"] = ids
+                arrays[f"window{number}"] = np.array([*window.xyxy, int(zoomed)])
+            arrays["meta"] = np.frombuffer(
+                json.dumps({"name": frame.name, "instances": frame.meta["instances"]}).encode(),
+                dtype=np.uint8,
+            )
+            part = out / f"{path.stem}.part"
+            with part.open("wb") as handle:
+                np.savez(handle, **arrays)
+            part.rename(out / f"{path.stem}.npz")
+            made += 1
+            if made % 50 == 0:
+                print(f"{folder.name}: {made} frames, {(time.time() - started) / made:.2f} s each")
+        if not watch or (not fresh and (folder / "DONE").exists()):
+            return
+        if not fresh:
+            time.sleep(5)
+
+
+def open_views(path: Path, whole_min: int = 60, zoom_min: int = 150) -> list[View]:
+    """All views of one cached frame.
+
+    Args:
+        path: file written by :func:`cache_split`.
+        whole_min, zoom_min: smallest instance (pixels of the 8x grid) kept as a question there.
+    """
+    with np.load(path) as data:
+        meta = json.loads(bytes(data["meta"]))
+        views = []
+        for number in range(sum(key.startswith("vision") for key in data.files)):
+            x0, y0, x1, y1, zoomed = (int(v) for v in data[f"window{number}"])
+            ids = data[f"ids{number}"]
+            scale = ids.size / ((x1 - x0) * (y1 - y0))
+            counts = np.bincount(ids.ravel(), minlength=256)
+            kept = []
+            for item in meta["instances"]:
+                inside = counts[item["id"]]
+                cover = inside / max(item["area"] * scale, 1.0)
+                least = zoom_min if zoomed else whole_min
+                if inside >= least and cover > 0.6:
+                    kept.append(item)
+            views.append(
+                View(
+                    frame=meta["name"],
+                    zoomed=bool(zoomed),
+                    vision=data[f"vision{number}"],
+                    rgb=data[f"rgb{number}"],
+                    ids=ids,
+                    instances=kept,
+                )
+            )
+        return views
+
+
+def target_masks(ids: NDArray[np.uint8], instances: list[tuple[int, ...]]) -> torch.Tensor:
+    """Soft masks (n, 4h, 4w) float32 in [0, 1] at the decoder's resolution."""
+    step = STEM_SCALE // UPSCALE
+    height, width = ids.shape
+    out = np.empty((len(instances), height // step, width // step), dtype=np.float32)
+    for row, wanted in enumerate(instances):
+        mask = np.isin(ids, wanted)
+        out[row] = mask.reshape(height // step, step, width // step, step).mean((1, 3))
+    return torch.from_numpy(out)

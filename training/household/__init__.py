@@ -1,0 +1,1 @@
+"""Household scenes: taxonomy, rendering tool and their bookkeeping (developer tools)."""

@@ -1,0 +1,242 @@
+"""``lisa eval household``: the household split, free generation, next to trivial baselines."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import platform
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lisa_model.metrics import MaskScore, bootstrap_interval, c_iou, g_iou, score_mask
+from lisa_model.rgbd import RgbdFrame, load_frame
+from lisa_model.segmenter import ReasoningSegmenter
+from training.household.language import frame_questions
+
+AREA_EDGES = (0, 300, 800, 2000, 6000, 10**9)
+REFERENCE_AREA = 640 * 480  # areas are reported as if every frame had this many pixels
+FOUND = 0.1  # IoU above which the right object was meant
+
+
+@dataclass(frozen=True)
+class Record:
+    """One question's outcome, for one method."""
+
+    frame: str
+    intent: str
+    kind: str
+    area: float
+    score: MaskScore
+    answer: str = ""
+    confidence: float = 0.0
+
+    @property
+    def explicit(self) -> bool:
+        """Was the thing named?"""
+        return self.kind == "explicit"
+
+
+def shipped_frames() -> Path:
+    """Folder of the frames that come with the package: val and test, colour and ids."""
+    return Path(__file__).parent / "frames"
+
+
+def questions_of(frame: RgbdFrame, split: str) -> list[dict[str, Any]]:
+    """The frame's stored questions, or the split's fixed ones when it stores none."""
+    if frame.questions:
+        return frame.meta["questions"]  # type: ignore[no-any-return]
+    if split not in ("val", "test"):
+        raise ValueError(f"split must be 'val' or 'test', got {split!r}")
+    return frame_questions(frame.meta, split=split)  # type: ignore[arg-type]
+
+
+def baseline_masks(frame: RgbdFrame, rng: random.Random) -> dict[str, NDArray[np.bool_]]:
+    """What needs no model: the whole image, the largest thing, a random thing (perfect masks)."""
+    largest = max(frame.instances, key=lambda item: item.area)
+    chosen = rng.choice(frame.instances)
+    return {
+        "whole image": np.ones(frame.ids.shape, dtype=bool),
+        "largest object": frame.ids == largest.id,
+        "random object": frame.ids == chosen.id,
+    }
+
+
+def evaluate(
+    *,
+    segmenter: ReasoningSegmenter,
+    frames: Sequence[Path],
+    split: str,
+    progress: Callable[[str], None] = print,
+) -> tuple[dict[str, list[Record]], float]:
+    """Ask every question of every frame.
+
+    Returns:
+        records by method (``model`` and the baselines), and the median seconds an intent took.
+    """
+    records: dict[str, list[Record]] = {}
+    seconds: list[float] = []
+    started = time.time()
+    for number, path in enumerate(frames):
+        frame = load_frame(path, depth=False)
+        if not frame.instances:
+            continue
+        rng = random.Random(f"baseline/{frame.name}")
+        scale = REFERENCE_AREA / frame.ids.size
+        for item in questions_of(frame, split):
+            truth = frame.mask(tuple(item["instances"]))
+            area = float(truth.sum()) * scale
+            clock = time.perf_counter()
+            result = segmenter.segment(frame.color, item["intent"])
+            seconds.append(time.perf_counter() - clock)
+            masks = baseline_masks(frame, rng)
+            masks["model"] = np.asarray(result.masks.any(axis=0), dtype=bool)
+            for method, mask in masks.items():
+                mine = method == "model"
+                records.setdefault(method, []).append(
+                    Record(
+                        frame=frame.name,
+                        intent=item["intent"],
+                        kind=item["kind"],
+                        area=area,
+                        score=score_mask(mask, truth),
+                        answer=result.text if mine else "",
+                        confidence=float(result.scores.max(initial=0.0)) if mine else 0.0,
+                    )
+                )
+        if (number + 1) % 10 == 0:
+            each = (time.time() - started) / (number + 1)
+            left = each * (len(frames) - number - 1) / 60
+            progress(f"{number + 1}/{len(frames)} frames, {each:.1f} s each, {left:.1f} min left")
+    return records, float(np.median(seconds))
+
+
+def summarise(records: Sequence[Record]) -> dict[str, Any]:
+    """Figures of one group of questions."""
+    scores = [record.score for record in records]
+    by_frame: dict[str, list[MaskScore]] = {}
+    for record in records:
+        by_frame.setdefault(record.frame, []).append(record.score)
+    groups = list(by_frame.values())
+    by_area = {}
+    for low, high in itertools.pairwise(AREA_EDGES):
+        inside = [r.score for r in records if low <= r.area < high]
+        name = f"{low}-{high}" if high < 10**9 else f"{low}+"
+        by_area[name] = {"n": len(inside), "giou": g_iou(inside) if inside else None}
+    return {
+        "n": len(scores),
+        "giou": g_iou(scores),
+        "giou_95": bootstrap_interval(groups),
+        "ciou": c_iou(scores),
+        "ciou_95": bootstrap_interval(groups, c_iou),
+        "right_object": float(np.mean([score.iou > FOUND for score in scores])),
+        "right_object_95": bootstrap_interval(
+            groups, lambda drawn: float(np.mean([score.iou > FOUND for score in drawn]))
+        ),
+        "giou_by_area_px": by_area,
+    }
+
+
+def report(
+    records: dict[str, list[Record]], *, median_s: float, split: str, model: str
+) -> dict[str, Any]:
+    """Everything that is written to JSON."""
+    methods: dict[str, Any] = {}
+    for method, rows in records.items():
+        explicit = [r for r in rows if r.explicit]
+        implicit = [r for r in rows if not r.explicit]
+        kinds = sorted({r.kind for r in implicit})
+        methods[method] = {
+            "explicit": summarise(explicit),
+            "implicit": summarise(implicit),
+            "implicit_by_kind": {k: summarise([r for r in implicit if r.kind == k]) for k in kinds},
+        }
+    return {
+        "benchmark": "household",
+        "split": split,
+        "model": model,
+        "protocol": "free generation, one question at a time, all [SEG] masks joined",
+        "frames": len({r.frame for r in records["model"]}),
+        "median_intent_s": median_s,
+        "machine": f"{platform.machine()} {platform.system()}, Python {platform.python_version()}",
+        "methods": methods,
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """The report as text."""
+    lines = [
+        f"household {result['split']}: {result['frames']} frames, model {result['model']}, "
+        f"{result['protocol']}",
+        "",
+        f"{'method':16} {'intents':10} {'n':>5}  gIoU  (95% interval)   cIoU   right object",
+    ]
+    for method, groups in result["methods"].items():
+        for kind in ("explicit", "implicit"):
+            g = groups[kind]
+            low, high = g["giou_95"]
+            lines.append(
+                f"{method:16} {kind:10} {g['n']:5}  {g['giou']:.3f} ({low:.3f}-{high:.3f})   "
+                f"{g['ciou']:.3f}   {g['right_object']:.3f}"
+            )
+    lines += ["", "model, gIoU by target area (pixels of 640x480):"]
+    for kind in ("explicit", "implicit"):
+        cells = [
+            f"{name}: {cell['giou']:.2f} (n={cell['n']})"
+            for name, cell in result["methods"]["model"][kind]["giou_by_area_px"].items()
+            if cell["n"]
+        ]
+        lines.append(f"  {kind}: " + ", ".join(cells))
+    lines.append(f"median seconds from intent to mask: {result['median_intent_s']:.2f}")
+    return "\n".join(lines)
+
+
+def run(
+    *,
+    data: Path,
+    split: str = "test",
+    model: str = "lisa-tiny",
+    device: str = "cpu",
+    dtype: str = "float32",
+    json_file: Path | None = None,
+    limit: int | None = None,
+) -> dict[str, Any]:
+    """Evaluate and print; see ``lisa eval household --help``.
+
+    Raises:
+        FileNotFoundError: when ``data`` has no frames of the split, saying how to get them.
+    """
+    folder = data / split if (data / split).is_dir() else data
+    frames = sorted(folder.glob("*.json"))[:limit]
+    if not frames:
+        raise FileNotFoundError(
+            f"no frames in {folder}. Render them (training/household/README.md) or point --data "
+            "at a folder of NAME.jpg, NAME.depth.png, NAME.ids.png, NAME.json."
+        )
+    segmenter = ReasoningSegmenter.from_pretrained(model, device=device, dtype=dtype)
+    records, median_s = evaluate(segmenter=segmenter, frames=frames, split=split)
+    result = report(records, median_s=median_s, split=split, model=segmenter.name)
+    print(table(result))
+    if json_file is not None:
+        rows = [
+            {
+                "frame": r.frame,
+                "intent": r.intent,
+                "kind": r.kind,
+                "area": r.area,
+                "iou": r.score.iou,
+                "answer": r.answer,
+                "confidence": r.confidence,
+            }
+            for r in records["model"]
+        ]
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(result | {"records": rows}, indent=1)
+        json_file.write_text(text + "\n", encoding="utf-8")
+    return result

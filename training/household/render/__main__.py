@@ -1,0 +1,135 @@
+"""Command line: ``python -m training.household.render {fetch,plan,run,attribution}``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.household.assets import AssetError, fetch_assets, furniture_folder
+from training.household.attribution import attribution_markdown, models_in_frames
+from training.household.catalogue import CatalogueError, read_catalogue
+from training.household.categories import TaxonomyError, read_categories
+from training.household.render.plan import Job, Sizes, make_plan
+
+LOG = logging.getLogger("training.household.render")
+# Blender keeps some memory of every scene; a fresh process from time to time bounds it.
+SCENES_A_PROCESS = 80
+
+
+def parser() -> argparse.ArgumentParser:
+    """The argument parser."""
+    top = argparse.ArgumentParser(prog="python -m training.household.render", description=__doc__)
+    top.add_argument("--assets", type=Path, default=Path("data/household_assets"))
+    commands = top.add_subparsers(dest="command", required=True)
+    commands.add_parser("fetch", help="download, verify and unpack the furniture models")
+    for name, text in (("plan", "print what would be rendered"), ("run", "render (needs bpy)")):
+        sub = commands.add_parser(name, help=text)
+        sub.add_argument("--out", type=Path, default=Path("data/household"))
+        sub.add_argument("--train", type=int, default=Sizes.train)
+        sub.add_argument("--val", type=int, default=Sizes.val)
+        sub.add_argument("--test", type=int, default=Sizes.test)
+        sub.add_argument("--first-train", type=int, default=Sizes.first_train)
+        sub.add_argument("--samples", type=int, default=Sizes.samples)
+        sub.add_argument("--threads", type=int, default=2)
+        sub.add_argument("--shard", type=_shard, default=(0, 1), help="K/N: every Nth scene from K")
+        sub.add_argument("--only", default="", help="only scenes whose name starts with this")
+        sub.add_argument("--scenes", type=int, default=0, help="stop after so many scenes (0: all)")
+    sub = commands.add_parser("attribution", help="credits of the models in frames, as markdown")
+    sub.add_argument("frames", type=Path, nargs="+", help="frame .json files or folders of them")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; 0 on success, 1 with a message on stderr otherwise."""
+    args = parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        if args.command == "fetch":
+            print(fetch_assets(args.assets))
+        elif args.command == "attribution":
+            _attribution(args)
+        elif args.command == "plan":
+            _print_plan(_jobs(args))
+        else:
+            return _run(args)
+    except (AssetError, CatalogueError, TaxonomyError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _jobs(args: argparse.Namespace) -> list[Job]:
+    sizes = Sizes(
+        train=args.train,
+        val=args.val,
+        test=args.test,
+        first_train=args.first_train,
+        samples=args.samples,
+    )
+    jobs = make_plan(read_categories(), args.out, sizes)
+    number, shards = args.shard
+    return [job for job in jobs if job.scene.name.startswith(args.only)][number::shards]
+
+
+def _shard(text: str) -> tuple[int, int]:
+    """``K/N`` with 0 <= K < N; N processes of one thread are faster than one of N threads."""
+    number, _, shards = text.partition("/")
+    if not (number.isdigit() and shards.isdigit() and int(number) < int(shards)):
+        raise argparse.ArgumentTypeError(f"expected K/N with K < N, got {text!r}")
+    return int(number), int(shards)
+
+
+def _print_plan(jobs: list[Job]) -> None:
+    frames: Counter[str] = Counter()
+    things: Counter[str] = Counter()
+    for job in jobs:
+        frames[job.folder.name] += len(job.scene.views)
+        for thing in (*job.scene.small, *job.scene.floor):
+            things[thing.category] += 1
+    print("frames:", dict(frames), "to do:", sum(len(job.pending()) for job in jobs))
+    for category, count in sorted(things.items(), key=lambda item: item[1]):
+        print(f"{count:6d}  {category}")
+
+
+def _run(args: argparse.Namespace) -> int:
+    try:
+        from training.household.render.bpy_models import ModelLibrary
+        from training.household.render.runner import run
+    except ModuleNotFoundError as error:
+        if error.name not in ("bpy", "mathutils"):
+            raise
+        print("error: bpy is missing; see training/household/README.md", file=sys.stderr)
+        return 1
+    furniture = furniture_folder(args.assets)
+    library = ModelLibrary(
+        furniture=furniture, cache=args.assets / "models", catalogue=read_catalogue(furniture)
+    )
+    jobs = _jobs(args)
+    most = args.scenes or SCENES_A_PROCESS
+    with tempfile.TemporaryDirectory() as scratch:
+        progress = run(jobs, library, threads=args.threads, scratch=Path(scratch), most_scenes=most)
+    left = progress.total - progress.done - progress.failed
+    if not args.scenes and left > 0 and progress.done > 0:
+        LOG.info("starting a fresh process to bound memory")
+        command = [sys.executable, "-m", "training.household.render", *sys.argv[1:]]
+        os.execv(sys.executable, command)
+    LOG.info("finished: %s", progress.line())
+    return 1 if progress.failed else 0
+
+
+def _attribution(args: argparse.Namespace) -> None:
+    files: list[Path] = []
+    for path in args.frames:
+        files += sorted(path.glob("*.json")) if path.is_dir() else [path]
+    catalogue = read_catalogue(furniture_folder(args.assets))
+    print(attribution_markdown(models_in_frames(files), catalogue), end="")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

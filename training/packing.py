@@ -1,0 +1,101 @@
+"""Several questions about one image in one LLM sequence.
+
+The image prefix is computed once; each question attends to the prefix and to itself only, and its
+positions go on from the prefix, so that every question sees exactly what it would see alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lisa_model.language import LanguageModel
+
+
+@dataclass(frozen=True)
+class PackedQuestion:
+    """A question of one image.
+
+    Attributes:
+        ids: question and answer (or the answer's beginning).
+        answer_start: index in ``ids`` of the answer's first token.
+        seg: index in ``ids`` of the token whose state predicts [SEG], or None.
+    """
+
+    ids: list[int]
+    answer_start: int
+    seg: int | None
+
+
+@dataclass(frozen=True)
+class PackedBatch:
+    """Tensors of a batch of packed sequences.
+
+    Attributes:
+        embeddings: (B, L, llm_dim); mask: (B, 1, L, L) bool; positions: (B, L).
+        starts: for each image, where each of its questions begins.
+    """
+
+    embeddings: Tensor
+    mask: Tensor
+    positions: Tensor
+    starts: list[list[int]]
+
+
+def pack_question(model: LanguageModel, intent: str, answer: str, whole: bool) -> PackedQuestion:
+    """Ids of a question with its answer, or only up to where [SEG] is predicted."""
+    vocabulary = model.vocabulary
+    question = vocabulary.question(intent)
+    full = vocabulary.encode_answer(answer)
+    has_seg = vocabulary.seg in full
+    seg = full.index(vocabulary.seg) if has_seg else None
+    kept = full if whole or seg is None else full[:seg]
+    return PackedQuestion(
+        ids=question + kept,
+        answer_start=len(question),
+        seg=None if seg is None else len(question) + seg - 1,
+    )
+
+
+def pack(
+    model: LanguageModel, visual: Tensor, questions: list[list[PackedQuestion]]
+) -> PackedBatch:
+    """Lay out prefix and questions of each image.
+
+    Args:
+        visual: (B, n, llm_dim) visual tokens.
+        questions: of each image.
+    """
+    vocabulary = model.vocabulary
+    before = model.embed(torch.tensor([vocabulary.before_image()]))
+    after = model.embed(torch.tensor([vocabulary.after_image()]))
+    prefix = before.shape[1] + visual.shape[1] + after.shape[1]
+    length = max(prefix + sum(len(q.ids) for q in group) for group in questions)
+    rows, masks, positions, starts = [], [], [], []
+    for tokens, group in zip(visual, questions, strict=True):
+        ids = [token for question in group for token in question.ids]
+        ids = ids + [0] * (length - prefix - len(ids))
+        tail = model.embed(torch.tensor([ids]))
+        image = tokens.unsqueeze(0).to(before.dtype)
+        rows.append(torch.cat([before, image, after, tail], dim=1))
+        owner = torch.full((length,), -1)
+        owner[:prefix] = 0
+        position = torch.arange(length)
+        mine, at = [], prefix
+        for number, question in enumerate(group):
+            end = at + len(question.ids)
+            owner[at:end] = number + 1
+            position[at:end] = torch.arange(prefix, prefix + len(question.ids))
+            mine.append(at)
+            at = end
+        causal = torch.ones(length, length, dtype=torch.bool).tril()
+        allowed = (owner[:, None] == owner[None, :]) | (owner[None, :] == 0)
+        # Padding attends to itself, so that no softmax row is empty.
+        masks.append((causal & allowed) | torch.eye(length, dtype=torch.bool))
+        positions.append(position)
+        starts.append(mine)
+    return PackedBatch(
+        torch.cat(rows), torch.stack(masks).unsqueeze(1), torch.stack(positions), starts
+    )

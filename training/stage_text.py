@@ -1,0 +1,236 @@
+"""Stage 1: the LLM learns to answer with [SEG], its prompt pointing at the meant name (no images).
+
+Run: ``python -m training.stage_text --out data/tiny/text.pt --steps 300``
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lisa_model.base_weights import ensure_base_weights
+from lisa_model.config import LisaConfig, preset
+from lisa_model.language import LanguageModel, Vocabulary
+from training.household.language import IMPLICIT, explicit_intent, implicit_intent
+from training.household.taxonomy import Split, load_categories
+from training.name_space import name_vectors
+
+COSINE_SCALE = 16.0
+
+
+def answer_for(title: str) -> str:
+    """The trained answer: the mask first, then what was understood."""
+    return f"[SEG], the {title}."
+
+
+def draw_intent(split: Split, rng: random.Random, explicit_share: float) -> tuple[int, str]:
+    """A random (category index, intent)."""
+    categories = list(load_categories().values())
+    while True:
+        index = rng.randrange(len(categories))
+        if rng.random() < explicit_share:
+            return index, explicit_intent(categories[index], split, rng)
+        intent = implicit_intent(categories[index], split, rng.choice(IMPLICIT), rng)
+        if intent is not None:
+            return index, intent
+
+
+def sequence(vocabulary: Vocabulary, intent: str, answer: str | None) -> tuple[list[int], int]:
+    """Ids without an image, and the position that predicts [SEG].
+
+    Args:
+        answer: the whole answer, or None to stop right where [SEG] is predicted (cheaper).
+    """
+    ids = [*vocabulary.before_image(), *vocabulary.after_image(), *vocabulary.question(intent)]
+    full = vocabulary.encode_answer(answer or answer_for("x"))
+    seg = full.index(vocabulary.seg)
+    return ids + (full if answer else full[:seg]), len(ids) + seg - 1
+
+
+def answer_vocabulary(vocabulary: Vocabulary) -> Tensor:
+    """Ids that occur in any answer (sampled softmax always contains them)."""
+    ids = {vocabulary.seg, vocabulary.eos}
+    for category in load_categories().values():
+        ids.update(vocabulary.encode_answer(answer_for(category.title)))
+    return torch.tensor(sorted(ids))
+
+
+def sampled_answer_loss(
+    model: LanguageModel, states: Tensor, targets: Tensor, kept: Tensor, extra: int = 2048
+) -> Tensor:
+    """Cross entropy of answer tokens over the answer vocabulary and random other tokens.
+
+    The full softmax over 49,152 tokens costs more than the LLM's forward pass here; the sampled
+    negatives keep the rest of the vocabulary down.
+
+    Args:
+        states: (n, llm_dim) states that predict ``targets`` (n,).
+    """
+    size = model.vocabulary.base_size
+    noise = torch.randint(0, size, (extra,), device=kept.device)
+    ids = torch.unique(torch.cat([kept, noise]))
+    base = ids[ids < size]
+    table = model.base.get_output_embeddings().weight[base].to(states.dtype)
+    added = model.added_head.to(states.dtype)
+    logits = torch.cat([F.linear(states, table), F.linear(states, added)], dim=1).float()
+    where = torch.searchsorted(base, targets.clamp(max=size - 1))
+    where = torch.where(targets >= size, len(base) + targets - size, where)
+    return F.cross_entropy(logits, where)
+
+
+def trainable(model: LanguageModel) -> list[dict[str, Any]]:
+    """Parameter groups: LoRA, added rows, gamma."""
+    lora = [p for n, p in model.named_parameters() if p.requires_grad and "lora_" in n]
+    rest = [p for n, p in model.named_parameters() if p.requires_grad and "lora_" not in n]
+    return [{"params": lora, "lr": 1e-3}, {"params": rest, "lr": 1e-3}]
+
+
+def trained_state(model: LanguageModel) -> dict[str, Tensor]:
+    """Only what training changes."""
+    wanted = {n for n, p in model.named_parameters() if p.requires_grad}
+    return {n: t.detach().clone() for n, t in model.state_dict().items() if n in wanted}
+
+
+@torch.inference_mode()
+def accuracy(
+    model: LanguageModel, names: Tensor, split: Split, count: int, seed: int, explicit_share: float
+) -> tuple[float, float]:
+    """Share of intents whose nearest name is right: among all, and among ten random others."""
+    rng = random.Random(seed)
+    groups = [c.group or c.id for c in load_categories().values()]
+    right = ten = 0
+    for _ in range(count // 32):
+        drawn = [draw_intent(split, rng, explicit_share) for _ in range(32)]
+        cosine = F.normalize(seg_prompts(model, [i for _, i in drawn]), dim=1) @ names.T
+        for row, (index, _) in enumerate(drawn):
+            right += int(cosine[row].argmax() == index)
+            others = [k for k in range(len(groups)) if groups[k] != groups[index]]
+            rivals = rng.sample(others, 9)
+            ten += int(cosine[row, index] > cosine[row, rivals].max())
+    return right / (count // 32 * 32), ten / (count // 32 * 32)
+
+
+def seg_prompts(model: LanguageModel, intents: list[str]) -> Tensor:
+    """Prompts (n, out_dim) of intents without an image, teacher-forced."""
+    rows = [sequence(model.vocabulary, intent, None) for intent in intents]
+    width = max(len(ids) for ids, _ in rows)
+    batch = torch.tensor([ids + [0] * (width - len(ids)) for ids, _ in rows])
+    with torch.autocast("cpu", torch.bfloat16):
+        states = model.states(model.embed(batch))
+    seg = states[torch.arange(len(rows)), torch.tensor([p for _, p in rows])]
+    return model.prompts(seg.float())
+
+
+def train(*, config: LisaConfig, out: Path, steps: int, batch: int, seed: int) -> None:
+    """Train for a number of steps; goes on from ``out`` when it was interrupted."""
+    torch.manual_seed(seed)
+    rng = random.Random(seed)
+    names = name_vectors(config.out_dim)
+    folder = ensure_base_weights(config.llm)
+    model = LanguageModel.from_base(config=config, folder=folder, dtype=torch.bfloat16)
+    model.reset_added_tokens()
+    for p in model.parameters():
+        if p.requires_grad:
+            p.data = p.data.float()
+    kept = answer_vocabulary(model.vocabulary)
+    titles = [c.title for c in load_categories().values()]
+    groups = trainable(model)
+    for group in groups:
+        group["peak"] = group["lr"]
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98))
+    step, mean = 0, 0.0
+    if out.exists():
+        saved = torch.load(out, weights_only=True)
+        model.load_state_dict(saved["model"], strict=False)
+        optimiser.load_state_dict(saved["optimiser"])
+        step = saved["step"]
+        rng.seed(f"{seed}/{step}")
+
+    def save() -> None:
+        state = {"model": trained_state(model), "optimiser": optimiser.state_dict(), "step": step}
+        part = out.with_suffix(".part")
+        torch.save(state, part)
+        part.rename(out)
+
+    started, first = time.time(), step
+    pool: list[tuple[int, str]] = []
+    while step < steps:
+        if not pool:
+            pool = [draw_intent("train", rng, 0.3) for _ in range(batch * 8)]
+            pool.sort(key=lambda item: len(item[1]))
+            chunks = [pool[i : i + batch] for i in range(0, len(pool), batch)]
+            rng.shuffle(chunks)
+            pool = [item for chunk in chunks for item in chunk]
+        drawn, pool = pool[:batch], pool[batch:]
+        spoken = step % 4 == 0
+        rows = [
+            sequence(model.vocabulary, intent, answer_for(titles[k]) if spoken else None)
+            for k, intent in drawn
+        ]
+        width = max(len(ids) for ids, _ in rows)
+        ids = torch.tensor([r + [0] * (width - len(r)) for r, _ in rows])
+        rate = min(1.0, (step + 1) / 30) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+        for group in optimiser.param_groups:
+            group["lr"] = group["peak"] * max(rate, 0.02)
+        with torch.autocast("cpu", torch.bfloat16):
+            states = model.states(model.embed(ids))
+            seg = states[torch.arange(len(rows)), torch.tensor([p for _, p in rows])]
+        prompt = F.normalize(model.prompts(seg.float()), dim=1)
+        target = torch.tensor([k for k, _ in drawn])
+        loss = F.cross_entropy(COSINE_SCALE * prompt @ names.T, target, label_smoothing=0.05)
+        if spoken:
+            where = [
+                (row, position)
+                for row, (r, seg_at) in enumerate(rows)
+                for position in range(seg_at, len(r) - 1)
+            ]
+            picked = states[[r for r, _ in where], [p for _, p in where]]
+            follow = torch.tensor([rows[r][0][p + 1] for r, p in where])
+            loss = loss + 0.5 * sampled_answer_loss(model, picked.float(), follow, kept)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], 1.0)
+        optimiser.step()
+        right = (prompt @ names.T).argmax(1).eq(target).float().mean().item()
+        mean += 0.05 * (right - mean)
+        step += 1
+        if step % 10 == 0:
+            each = (time.time() - started) / (step - first)
+            left = each * (steps - step) / 60
+            print(
+                f"step {step}/{steps} {each:.2f} s each, {left:.1f} min left, "
+                f"loss {loss.item():.3f} right {mean:.3f}",
+                flush=True,
+            )
+        if step % 50 == 0:
+            save()
+    save()
+    for share, label in ((0.0, "implicit"), (1.0, "explicit")):
+        full, ten = accuracy(model, names, "val", 640, 1, share)
+        print(f"val {label}: of 197 {full:.3f}, of ten {ten:.3f}", flush=True)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    train(
+        config=preset("lisa-tiny"), out=args.out, steps=args.steps, batch=args.batch, seed=args.seed
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Stage 2: the mask head learns from names (no LLM): dense patch-name alignment, then masks.
+
+Run: ``python -m training.stage_vision --features data/tiny/features/train --out FILE``
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lisa_model.config import LisaConfig, preset
+from lisa_model.mask_head import ImageFeatures, MaskHead
+from training.losses import mask_iou, mask_losses
+from training.name_space import name_vectors
+from training.stage_text import COSINE_SCALE
+from training.views import ViewBatch, ViewStore
+
+
+def dense_alignment_loss(features: ImageFeatures, batch: ViewBatch, names: Tensor) -> Tensor:
+    """Cross entropy of every patch that a thing covers against the names of all categories.
+
+    Each thing weighs the same, however many patches it covers, up to a square root.
+    """
+    cover = F.avg_pool2d(batch.target.unsqueeze(1), 4).squeeze(1)  # (n, h, w)
+    peak = cover.flatten(1).amax(1)[:, None, None]
+    mine = (cover >= torch.minimum(peak, torch.tensor(0.5))) & (cover > 0.05)
+    question, y, x = mine.nonzero(as_tuple=True)
+    if len(question) == 0:
+        return features.aligned.sum() * 0.0
+    vectors = features.aligned[batch.owner[question], :, y, x]
+    weight = mine.flatten(1).sum(1).float().rsqrt()[question]
+    loss = F.cross_entropy(
+        COSINE_SCALE * vectors @ names.T,
+        batch.category[question],
+        reduction="none",
+        label_smoothing=0.05,
+    )
+    return (loss * weight).sum() / weight.sum()
+
+
+def noisy_prompts(names: Tensor, category: Tensor, noise: float) -> Tensor:
+    """Name vectors as [SEG] prompts, disturbed about as the LLM's prompts will be."""
+    vectors = names[category]
+    return F.normalize(vectors + noise * torch.randn_like(vectors) / vectors.shape[1] ** 0.5, dim=1)
+
+
+def train(
+    *,
+    config: LisaConfig,
+    features: Path,
+    out: Path,
+    steps: int,
+    dense_steps: int,
+    seed: int,
+) -> None:
+    """Train for a number of steps; goes on from ``out`` when it was interrupted."""
+    torch.manual_seed(seed)
+    rng = random.Random(seed)
+    names = name_vectors(config.out_dim)
+    head = MaskHead(config=config)
+    store = ViewStore(folder=features)
+    # The aligned space is learnt fast and matters most; the rest follows at the usual rate.
+    align = [p for n, p in head.named_parameters() if n.startswith("align")]
+    other = [p for n, p in head.named_parameters() if not n.startswith("align")]
+    optimiser = torch.optim.AdamW(
+        [{"params": align, "lr": 2e-3}, {"params": other, "lr": 1.2e-3}],
+        weight_decay=0.02,
+        betas=(0.9, 0.98),
+    )
+    for group in optimiser.param_groups:
+        group["peak"] = group["lr"]
+    dense_only = store.batches(views=24, questions=10, absent=0.0, rng=rng)
+    masks = store.batches(views=8, questions=5, absent=0.12, rng=rng)
+    state_file = out.with_suffix(".state")
+    step = 0
+    if state_file.exists():
+        saved = torch.load(state_file, weights_only=True)
+        head.load_state_dict(saved["model"])
+        optimiser.load_state_dict(saved["optimiser"])
+        step = saved["step"]
+        rng.seed(f"{seed}/{step}")
+
+    def save() -> None:
+        state = {"model": head.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
+        part = state_file.with_suffix(".part")
+        torch.save(state, part)
+        part.rename(state_file)
+        torch.save(head.state_dict(), out)
+
+    started, first = time.time(), step
+    average: dict[str, float] = {}
+    while step < steps:
+        dense = step < dense_steps
+        batch = next(dense_only if dense else masks)
+        rate = min(1.0, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+        for group in optimiser.param_groups:
+            group["lr"] = group["peak"] * max(rate, 0.01)
+        with torch.autocast("cpu", torch.bfloat16):
+            if dense:
+                aligned = F.normalize(head.align(batch.vision).float(), dim=1)
+                encoded = ImageFeatures(aligned, aligned, aligned)
+            else:
+                encoded = head.encode(batch.vision, batch.rgb)
+                prompts = noisy_prompts(names, batch.category, 0.6)
+                logits, iou, similarity = head(encoded.select(batch.owner), prompts)
+        terms = {
+            "dense": dense_alignment_loss(
+                ImageFeatures(encoded.embedding, encoded.aligned.float(), encoded.stem),
+                batch,
+                names,
+            )
+        }
+        if not dense:
+            terms |= mask_losses(logits.float(), iou.float(), similarity.float(), batch.target)
+        loss = torch.stack(list(terms.values())).sum()
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(head.parameters(), 1.0)
+        optimiser.step()
+        step += 1
+        seen = {k: float(v.detach()) for k, v in terms.items()}
+        if not dense:
+            present = batch.target.flatten(1).amax(1) > 0.5
+            found = mask_iou(logits.float(), batch.target)[present].mean().item()
+            seen["zoom_iou" if batch.views[0].zoomed else "whole_iou"] = found
+        for key, value in seen.items():
+            average[key] = average.get(key, value) + 0.03 * (value - average.get(key, value))
+        if step % 25 == 0:
+            line = " ".join(f"{k} {v:.3f}" for k, v in average.items())
+            each = (time.time() - started) / (step - first)
+            left = each * (steps - step) / 60
+            print(f"{step}/{steps} {each:.2f} s each, {left:.1f} min left, {line}", flush=True)
+        if step % 100 == 0:
+            save()
+    save()
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--dense-steps", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    train(
+        config=preset("lisa-tiny"),
+        features=args.features,
+        out=args.out,
+        steps=args.steps,
+        dense_steps=args.dense_steps,
+        seed=args.seed,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""All cached views in memory, and batches of them with questions."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lisa_model.vision import MEAN, STD
+from training.features import View, open_views, target_masks
+from training.household.taxonomy import load_categories
+
+
+@dataclass(frozen=True)
+class ViewBatch:
+    """Views of one grid size.
+
+    Attributes:
+        vision: (B, C, h, w) float32; rgb: (B, 3, 8h, 8w) float32 normalised.
+        owner: (n,) view row of each question.
+        category: (n,) taxonomy index of each question's target.
+        target: (n, 4h, 4w) soft masks; all zero where the category is absent on purpose.
+        views: the views, flipped as the tensors are.
+    """
+
+    vision: Tensor
+    rgb: Tensor
+    owner: Tensor
+    category: Tensor
+    target: Tensor
+    views: list[View]
+
+
+def flip(view: View) -> View:
+    """Mirror left and right (frozen features mirror well enough)."""
+    return replace(
+        view,
+        vision=np.ascontiguousarray(view.vision[:, :, ::-1]),
+        rgb=np.ascontiguousarray(view.rgb[:, ::-1]),
+        ids=np.ascontiguousarray(view.ids[:, ::-1]),
+    )
+
+
+def view_tensors(views: list[View]) -> tuple[Tensor, Tensor]:
+    """Stack (vision, rgb) of views that share a grid."""
+    vision = torch.from_numpy(np.stack([v.vision for v in views])).float()
+    rgb = torch.from_numpy(np.stack([v.rgb for v in views])).permute(0, 3, 1, 2).float() / 255.0
+    mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)
+    return vision, (rgb - mean) / std
+
+
+class ViewStore:
+    """Views of a feature folder; new files of a render in progress are picked up."""
+
+    def __init__(self, *, folder: Path) -> None:
+        self.folder = folder
+        self.frames: dict[str, list[View]] = {}
+        self.checked = 0.0
+
+    def refresh(self, every: float = 60.0) -> None:
+        """Load files that are new since the last look."""
+        if time.time() - self.checked < every:
+            return
+        self.checked = time.time()
+        for path in sorted(self.folder.glob("*.npz")):
+            if path.stem not in self.frames:
+                self.frames[path.stem] = open_views(path)
+
+    def batches(
+        self, *, views: int, questions: int, absent: float, rng: random.Random
+    ) -> Iterator[ViewBatch]:
+        """Endless batches; whole frames and crops alternate.
+
+        Args:
+            views: views a batch.
+            questions: at most this many a view.
+            absent: share of questions for a category that is not in the frame.
+        """
+        index = {name: k for k, name in enumerate(load_categories())}
+        turn = 0
+        while True:
+            self.refresh()
+            turn += 1
+            zoomed = turn % 2 == 1
+            pool = [
+                view
+                for frame in self.frames.values()
+                for view in frame
+                if view.zoomed == zoomed and view.instances
+            ]
+            shape = rng.choice(pool).vision.shape
+            chosen = rng.sample(pool, min(views * 2, len(pool)))
+            chosen = [v for v in chosen if v.vision.shape == shape][:views]
+            chosen = [flip(v) if rng.random() < 0.5 else v for v in chosen]
+            owner: list[int] = []
+            category: list[int] = []
+            targets: list[Tensor] = []
+            for row, view in enumerate(chosen):
+                here = sorted({item["category"] for item in view.instances})
+                wanted: list[tuple[int, ...]] = []
+                for name in rng.sample(here, min(questions, len(here))):
+                    wanted.append(tuple(i["id"] for i in view.instances if i["category"] == name))
+                    category.append(index[name])
+                frame = self.frames[view.frame][0]
+                everything = {item["category"] for item in frame.instances} | set(here)
+                while rng.random() < absent and len(everything) < len(index):
+                    name = rng.choice(list(index))
+                    if name not in everything:
+                        wanted.append((255,))
+                        category.append(index[name])
+                owner += [row] * len(wanted)
+                targets.append(target_masks(view.ids, wanted))
+            vision, rgb = view_tensors(chosen)
+            yield ViewBatch(
+                vision,
+                rgb,
+                torch.tensor(owner),
+                torch.tensor(category),
+                torch.cat(targets),
+                chosen,
+            )
