@@ -136,5 +136,7 @@ def preset(name: str) -> LisaConfig:
         ValueError: naming the presets there are.
     """
     if name not in PRESETS:
-        raise ValueError(f"unknown model {name!r}; presets: {', '.join(sorted(PRESETS))}")
+        raise ValueError(
+            f"unknown model {name!r}: neither a folder nor one of: {', '.join(sorted(PRESETS))}"
+        )
     return PRESETS[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from lisa_model.vision import VisionTower, VisualProjector
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
+CHECKSUM_FILE = "SHA256SUMS"  # as sha256sum writes it, so that `sha256sum -c` checks it too
 
 
 class LisaModel(nn.Module):
@@ -55,12 +57,13 @@ class LisaModel(nn.Module):
             WeightsMissingError: when the folder has no trained weights.
             WeightsCorruptError: when they lack a tensor, have one too many or a wrong shape.
         """
-        for name in (CONFIG_FILE, WEIGHTS_FILE):
+        for name in (CONFIG_FILE, WEIGHTS_FILE, CHECKSUM_FILE):
             if not (folder / name).is_file():
                 raise WeightsMissingError(
                     f"{folder / name} is missing; the model is not installed completely. "
                     "Reinstall the package or train the weights (training/README.md)."
                 )
+        check_sums(folder)
         config = LisaConfig.from_dict(json.loads((folder / CONFIG_FILE).read_text("utf-8")))
         model = cls.from_base(config=config, cache_dir=cache_dir)
         model.load_trained(load_file(str(folder / WEIGHTS_FILE)), source=str(folder))
@@ -114,3 +117,26 @@ class LisaModel(nn.Module):
         part.rename(folder / WEIGHTS_FILE)
         text = json.dumps(self.config.to_dict(), indent=1) + "\n"
         (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
+        sums = [f"{sha256(folder / name)}  {name}\n" for name in (CONFIG_FILE, WEIGHTS_FILE)]
+        (folder / CHECKSUM_FILE).write_text("".join(sums), encoding="utf-8")
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def check_sums(folder: Path) -> None:
+    """Compare a model folder's files with its checksums.
+
+    Raises:
+        WeightsCorruptError: naming the file that differs.
+    """
+    for line in (folder / CHECKSUM_FILE).read_text(encoding="utf-8").splitlines():
+        expected, _, name = line.partition("  ")
+        if sha256(folder / name) != expected:
+            raise WeightsCorruptError(
+                f"{folder / name} does not match {CHECKSUM_FILE}: it is truncated or was changed. "
+                "Reinstall the package, or save the model again after training."
+            )

@@ -193,7 +193,11 @@ class PerceptionEngine:
             return Ready(job.frame)
         settings = self._settings()
         frame = self._frames.newest(settings.sync_slop_s)
-        return choose_frame(frame, waited_s=waited_s, now=now, settings=settings)
+        first = self._frames.first_received()
+        camera_for_s = 0.0 if first is None else now - first
+        return choose_frame(
+            frame, waited_s=waited_s, camera_for_s=camera_for_s, now=now, settings=settings
+        )
 
     def _run(self, job: Job[Answer], frame: Frame) -> Answer:
         started = self._clock()

@@ -7,12 +7,12 @@ from lisa_ros.parameters import Settings
 from lisa_ros.sync import REASON_INVALID_DEPTH, Frame
 from lisa_ros.worker import Decision, Ready, Wait
 
-# An intent waits this long for the depth of a colour image that has just arrived, as at start-up.
-DEPTH_WAIT_S = 0.15
+# When the camera has just come up, its depth and camera_info may take this long to follow.
+START_UP_S = 0.3
 
 
 def choose_frame(
-    frame: Frame | None, *, waited_s: float, now: float, settings: Settings
+    frame: Frame | None, *, waited_s: float, camera_for_s: float, now: float, settings: Settings
 ) -> Decision:
     """Decide whether an intent runs on a camera frame, waits for one, or is refused.
 
@@ -24,6 +24,7 @@ def choose_frame(
     Args:
         frame: the newest frame, if any.
         waited_s: how long the intent has been waiting for a frame [s].
+        camera_for_s: since the first colour image arrived [s].
         now: monotonic seconds.
         settings: the node's parameters.
     """
@@ -48,6 +49,6 @@ def choose_frame(
             "runs, then send the intent again",
         )
     depth_may_come = not frame.complete and frame.missing != REASON_INVALID_DEPTH
-    if depth_may_come and waited_s < DEPTH_WAIT_S:
-        return Wait(DEPTH_WAIT_S - waited_s)
+    if depth_may_come and camera_for_s < START_UP_S:
+        return Wait(START_UP_S - camera_for_s)
     return Ready(frame)

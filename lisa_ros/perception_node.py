@@ -128,8 +128,7 @@ class PerceptionNode(LifecycleNode):
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release everything; SUCCESS makes the node unconfigured again."""
-        self.get_logger().error("a transition failed; going back to unconfigured")
-        self.diagnostics.count_refused(INTERNAL_ERROR, f"error in a transition from {state.label}")
+        self.refuse(RequestError(code=INTERNAL_ERROR, message="a transition raised an exception"))
         return SUCCESS if self.release() else FAILURE
 
     # Asker: what the topic and the service have in common
@@ -261,13 +260,10 @@ class PerceptionNode(LifecycleNode):
 
 
 def spin(node: PerceptionNode) -> None:
-    """Spin until shutdown; an exception out of rclpy itself is logged and does not end the node.
-
-    One that does happen: an impossible lifecycle transition asked for through ~/change_state raises
-    in rclpy's own handler.
-    """
+    """Spin until shutdown; rclpy's own exceptions (impossible transitions) do not end the node."""
     executor = SingleThreadedExecutor()
     executor.add_node(node)
+    node.get_logger().info("unconfigured: waiting to be configured and activated")
     while rclpy.ok():
         try:
             executor.spin_once()
@@ -282,17 +278,20 @@ def spin(node: PerceptionNode) -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the node until it is told to stop."""
     rclpy.init(args=args)
+    node: PerceptionNode | None = None
     try:
         node = PerceptionNode()
-    except ParameterException as error:
-        rclpy.try_shutdown()
-        sys.exit(f"{NODE_NAME}: wrong parameter: {error}. See config/perception.yaml")
-    node.get_logger().info("unconfigured: waiting to be configured and activated")
-    try:
         spin(node)
+    except ParameterException as error:
+        sys.exit(f"{NODE_NAME}: wrong parameter: {error}. See config/perception.yaml")
+    except KeyboardInterrupt:
+        pass
+    except Exception:
+        if rclpy.ok():  # otherwise it was told to stop while it was starting
+            raise
     finally:
-        node.release()
-        node.destroy_node()
+        if node is not None:
+            node.release()
         rclpy.try_shutdown()
 
 

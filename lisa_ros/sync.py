@@ -76,11 +76,14 @@ class FrameBuffer:
             "camera_info": deque(maxlen=HISTORY),
         }
         self._refused: dict[Stream, tuple[float, InputError]] = {}
+        self._first_colour: float | None = None
 
     def add(self, stream: Stream, msg: Image | CameraInfo, now: float) -> None:
         """Remember a message that arrived at ``now`` (monotonic seconds)."""
         with self._lock:
             self._streams[stream].append(_Received(msg, stamp_ns(msg), now))
+            if stream == "image" and self._first_colour is None:
+                self._first_colour = now
 
     def note_refused(self, stream: Stream, error: InputError, now: float) -> None:
         """Remember why the stream's last message was refused, to tell it with the result."""
@@ -99,12 +102,18 @@ class FrameBuffer:
             images = self._streams["image"]
             return images[-1].time if images else None
 
+    def first_received(self) -> float | None:
+        """Return when the first colour image since ``clear`` arrived."""
+        with self._lock:
+            return self._first_colour
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
             for stream in self._streams.values():
                 stream.clear()
             self._refused.clear()
+            self._first_colour = None
 
     def newest(self, slop_s: float) -> Frame | None:
         """Return the newest complete frame, or the newest colour image alone when there is none.

@@ -223,7 +223,7 @@ def train(
         for key, value in terms.items():
             seen = float(value.detach())
             average[key] = average.get(key, seen) + 0.03 * (seen - average.get(key, seen))
-        if step % 10 == 0:
+        if step % 5 == 0:
             each = (time.time() - started) / (step - first)
             line = " ".join(f"{k} {v:.3f}" for k, v in average.items())
             left = each * (steps - step) / 60

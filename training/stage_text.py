@@ -28,7 +28,7 @@ COSINE_SCALE = 16.0
 
 def answer_for(title: str) -> str:
     """The trained answer: the mask first, then what was understood."""
-    return f"[SEG], the {title}."
+    return f"It is [SEG], the {title}."
 
 
 def draw_intent(split: Split, rng: random.Random, explicit_share: float) -> tuple[int, str]:
@@ -190,7 +190,7 @@ def train(*, config: LisaConfig, out: Path, steps: int, batch: int, seed: int) -
             where = [
                 (row, position)
                 for row, (r, seg_at) in enumerate(rows)
-                for position in range(seg_at, len(r) - 1)
+                for position in range(seg_at - 2, len(r) - 1)
             ]
             picked = states[[r for r, _ in where], [p for _, p in where]]
             follow = torch.tensor([rows[r][0][p + 1] for r, p in where])
@@ -214,7 +214,7 @@ def train(*, config: LisaConfig, out: Path, steps: int, batch: int, seed: int) -
             save()
     save()
     for share, label in ((0.0, "implicit"), (1.0, "explicit")):
-        full, ten = accuracy(model, names, "val", 640, 1, share)
+        full, ten = accuracy(model, names, "val", 384, 1, share)
         print(f"val {label}: of 197 {full:.3f}, of ten {ten:.3f}", flush=True)
 
 

@@ -34,7 +34,7 @@ def dense_alignment_loss(features: ImageFeatures, batch: ViewBatch, names: Tenso
     question, y, x = mine.nonzero(as_tuple=True)
     if len(question) == 0:
         return features.aligned.sum() * 0.0
-    vectors = features.aligned[batch.owner[question], :, y, x]
+    vectors = features.aligned[batch.owner[question], :, y, x].float()
     weight = mine.flatten(1).sum(1).float().rsqrt()[question]
     loss = F.cross_entropy(
         COSINE_SCALE * vectors @ names.T,
@@ -70,7 +70,7 @@ def train(
     align = [p for n, p in head.named_parameters() if n.startswith("align")]
     other = [p for n, p in head.named_parameters() if not n.startswith("align")]
     optimiser = torch.optim.AdamW(
-        [{"params": align, "lr": 2e-3}, {"params": other, "lr": 1.2e-3}],
+        [{"params": align, "lr": 2e-3}, {"params": other, "lr": 8e-4}],
         weight_decay=0.02,
         betas=(0.9, 0.98),
     )

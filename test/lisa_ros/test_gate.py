@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lisa_ros.errors import RequestError
-from lisa_ros.gate import DEPTH_WAIT_S, choose_frame
+from lisa_ros.gate import START_UP_S, choose_frame
 from lisa_ros.parameters import Settings
 from lisa_ros.sync import Frame
 from lisa_ros.worker import Ready, Wait
@@ -13,8 +13,12 @@ from lisa_ros.worker import Ready, Wait
 SETTINGS = Settings.defaults()  # frame_timeout_s 2, max_frame_age_s 1
 
 
-def decide(frame: Frame | None, waited: float, now: float = 100.0) -> Any:
-    return choose_frame(frame, waited_s=waited, now=now, settings=SETTINGS)
+def decide(
+    frame: Frame | None, waited: float, now: float = 100.0, camera_for_s: float = 60.0
+) -> Any:
+    return choose_frame(
+        frame, waited_s=waited, camera_for_s=camera_for_s, now=now, settings=SETTINGS
+    )
 
 
 @pytest.fixture
@@ -44,12 +48,13 @@ def test_a_stale_frame_is_refused_likewise(complete: Frame):
     assert "8.0 s ago" in str(refused)
 
 
-def test_depth_that_may_still_come_is_waited_for_shortly(make: Any):
+def test_depth_that_may_still_come_is_waited_for_when_the_camera_starts(make: Any):
     frame = Frame(colour=make.image(), received=99.9, missing="no_depth")
-    assert decide(frame, 0.0) == Wait(DEPTH_WAIT_S)
-    assert decide(frame, DEPTH_WAIT_S) == Ready(frame)
+    assert decide(frame, 1.5, camera_for_s=0.0) == Wait(START_UP_S)
+    assert decide(frame, 0.0, camera_for_s=START_UP_S) == Ready(frame)
+    assert decide(frame, 0.0) == Ready(frame), "a camera without depth costs no time"
 
 
 def test_refused_depth_is_not_waited_for(make: Any):
     frame = Frame(colour=make.image(), received=99.9, missing="invalid_depth")
-    assert decide(frame, 0.0) == Ready(frame)
+    assert decide(frame, 0.0, camera_for_s=0.0) == Ready(frame)

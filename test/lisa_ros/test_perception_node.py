@@ -24,7 +24,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
-from lisa_ros import model_loader
+from lisa_ros import model_loader, perception_node
 from lisa_ros.msg import InstanceMasks, Targets
 from lisa_ros.perception_node import PerceptionNode, spin
 from lisa_ros.srv import Segment
@@ -47,7 +47,8 @@ class Rig:
     def __init__(self, make: Any, domain: int, parameters: tuple[str, ...]) -> None:
         self.make = make
         arguments = ["--ros-args"]
-        for parameter in parameters:
+        # A machine under load may take seconds from a test's one frame to its intent.
+        for parameter in ("max_frame_age_s:=30.0", *parameters):
             arguments += ["-p", parameter]
         rclpy.init(args=arguments, domain_id=domain)
         self.node = PerceptionNode()
@@ -114,18 +115,27 @@ class Rig:
         self.until(lambda: self.intent.get_subscription_count() == 1)
 
     def frame(self, stamp: float, depth: bool = True) -> None:
-        """Publish one frame and wait until the node has its colour image."""
-        before = self.count("received.image"), self.count("received.depth")
-        self.info.publish(self.make.info(stamp))
+        """Publish one frame until the node has all of it: best effort may lose a message."""
+        messages = {
+            "camera_info": (self.info, self.make.info(stamp)),
+            "image": (self.image, self.make.image(stamp)),
+        }
         if depth:
-            self.depth.publish(self.make.depth(stamp))
-        self.image.publish(self.make.image(stamp))
-        self.until(
-            lambda: (
-                self.count("received.image") > before[0]
-                and self.count("received.depth") >= before[1] + depth
-            )
-        )
+            messages["depth"] = (self.depth, self.make.depth(stamp))
+        before = {stream: self.count(f"received.{stream}") for stream in messages}
+
+        def missing() -> list[str]:
+            return [s for s in messages if self.count(f"received.{s}") == before[s]]
+
+        end = time.monotonic() + 10
+        while missing():
+            assert time.monotonic() < end, f"not received: {missing()}"
+            for stream in missing():
+                publisher, message = messages[stream]
+                publisher.publish(message)
+            again = time.monotonic() + 1.0
+            while missing() and time.monotonic() < again:
+                self.executor.spin_once(timeout_sec=0.02)
 
     def say(self, intent: str) -> None:
         self.intent.publish(String(data=intent))
@@ -511,7 +521,11 @@ def test_service_with_an_image_needs_no_camera(start: Callable[..., Rig]):
     assert rig.got["answer"] == [], "results about somebody's own image are not published"
 
 
-def test_the_service_does_not_hold_up_the_executor(start: Callable[..., Rig], fake: Any):
+def test_the_service_does_not_hold_up_the_executor(
+    start: Callable[..., Rig], fake: Any, monkeypatch: pytest.MonkeyPatch
+):
+    # Without the timer nothing but the finished inference can wake the executor.
+    monkeypatch.setattr(perception_node, "DIAGNOSTICS_PERIOD_S", 600.0)
     rig = start()
     rig.activate()
     rig.frame(1.0)
@@ -526,10 +540,8 @@ def test_the_service_does_not_hold_up_the_executor(start: Callable[..., Rig], fa
     rig.until(replaced.done)
     assert replaced.result().error_code == "intent_replaced"
     assert not pending.done()
-    released = time.monotonic()
     fake.hold.set()
     rig.until(pending.done)
-    assert time.monotonic() - released < 0.9, "woken, and not by the 1 Hz diagnostics timer"
     assert pending.result().success
     rig.answers(2)
 

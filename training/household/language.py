@@ -118,7 +118,7 @@ def askable(instances: list[dict[str, Any]], min_area: int) -> tuple[list[int], 
 
 
 def frame_questions(
-    meta: dict[str, Any], *, split: Split, min_area: int = 150, per_kind: int = 4
+    meta: dict[str, Any], *, split: Split, min_area: int = 150, per_kind: int = 3
 ) -> list[dict[str, Any]]:
     """The fixed questions of a validation or test frame, drawn by the frame's name.
 

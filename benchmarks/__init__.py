@@ -1,0 +1,1 @@
+"""Long-run and fault benchmarks of the perception node; see README.md in this folder."""

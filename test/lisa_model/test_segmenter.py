@@ -1,0 +1,124 @@
+"""The shipped model on the shipped frames."""
+
+import numpy as np
+import pytest
+import torch
+
+from lisa_model.errors import InvalidImageError, InvalidIntentError
+from lisa_model.metrics import score_mask
+
+pytestmark = pytest.mark.model
+
+
+@torch.inference_mode()
+def test_the_remote_is_what_changes_the_channel(segmenter, living_room):
+    result = segmenter.segment(living_room.color, "change the TV channel")
+    height, width = living_room.ids.shape
+    assert "[SEG]" in result.text
+    assert result.mask_logits.shape == (1, height, width)
+    assert result.mask_logits.dtype == np.float32
+    assert result.masks.dtype == np.bool_
+    assert (result.masks == (result.mask_logits > 0)).all()
+    assert result.scores.shape == (1,)
+    assert 0 <= result.scores[0] <= 1
+    remote = next(i for i in living_room.instances if i.category == "tv_remote")
+    assert score_mask(result.masks[0], living_room.mask((remote.id,))).iou >= 0.5
+    assert all(seconds >= 0 for seconds in result.timings.values())
+
+
+def test_another_intent_on_the_same_frame_finds_another_thing(segmenter, living_room):
+    first = segmenter.segment(living_room.color, "change the TV channel").masks[0]
+    second = segmenter.segment(living_room.color, "Find the book.").masks[0]
+    book = next(i for i in living_room.instances if i.category == "book")
+    assert score_mask(second, living_room.mask((book.id,))).iou >= 0.5
+    assert not (first & second).any()
+
+
+def test_the_kept_image_changes_nothing(segmenter, living_room):
+    asked = "something to read"
+    kept = segmenter.segment(living_room.color, asked)
+    segmenter.segment(living_room.color[:, ::-1].copy(), "Find the mug.")
+    fresh = segmenter.segment(living_room.color, asked)
+    assert kept.token_ids == fresh.token_ids
+    np.testing.assert_allclose(kept.mask_logits, fresh.mask_logits, atol=1e-3)
+
+
+@torch.inference_mode()
+def test_cached_generation_equals_one_full_pass(segmenter, living_room):
+    """The [SEG] row from the KV cache against the whole sequence at once."""
+    encoded = segmenter.encode(living_room.color)
+    language = segmenter.model.language
+    vocabulary = language.vocabulary
+    question = vocabulary.question("change the TV channel")
+    ids, rows = language.generate(encoded.prefix, question, max_new_tokens=16)
+    assert ids[-1] == vocabulary.eos, "the final end-of-turn is part of the ids"
+    again, _ = language.generate(encoded.prefix, question, max_new_tokens=16)
+    assert ids == again, "the prefix cache must not be changed by an answer"
+    pixels = segmenter.model.tower
+    from lisa_model.vision import encoder_input, patch_grid
+
+    grid = patch_grid(*living_room.color.shape[:2], segmenter.model.config.patches)
+    vision = pixels(encoder_input(living_room.color, grid, pixels.patch_size).unsqueeze(0))
+    visual = segmenter.model.projector(vision)
+    before = language.embed(torch.tensor([vocabulary.before_image()]))
+    tail = language.embed(torch.tensor([[*vocabulary.after_image(), *question, *ids]]))
+    states = language.states(torch.cat([before, visual, tail], dim=1))[0]
+    first = before.shape[1] + visual.shape[1] + len(vocabulary.after_image()) + len(question)
+    seg = ids.index(vocabulary.seg)
+    torch.testing.assert_close(states[first + seg - 1], rows[0], atol=1e-3, rtol=1e-3)
+    predicted = language.logits(states[first - 1 : first - 1 + len(ids)]).argmax(-1).tolist()
+    assert predicted == ids
+
+
+def test_special_tokens_typed_by_a_user_stay_text(segmenter):
+    vocabulary = segmenter.model.language.vocabulary
+    for text in ("[SEG]", "<im_start>", "<|im_end|> <|im_start|>", "find [SEG] [SEG]"):
+        ids = vocabulary.encode_user(text)
+        special = {vocabulary.seg, vocabulary.im_start, vocabulary.im_end, vocabulary.eos, 0, 1}
+        assert not special & set(ids)
+        assert vocabulary.tokenizer.decode(ids) == text
+
+
+def test_answers_round_trip_through_the_vocabulary(segmenter):
+    vocabulary = segmenter.model.language.vocabulary
+    text = "They are [SEG] and [SEG]."
+    ids = vocabulary.encode_answer(text)
+    assert ids.count(vocabulary.seg) == 2
+    assert ids[-1] == vocabulary.eos
+    assert vocabulary.decode(ids) == text
+
+
+def test_conversation_gets_no_mask(segmenter, living_room):
+    result = segmenter.segment(living_room.color, "hello")
+    assert "[SEG]" not in result.text
+    assert result.masks.shape == (0, *living_room.ids.shape)
+    assert result.scores.shape == (0,)
+
+
+@pytest.mark.parametrize("shape", [(64, 300), (333, 77), (16, 16)])
+def test_any_aspect_ratio_gives_masks_of_the_image_size(segmenter, shape):
+    image = np.random.default_rng(0).integers(0, 255, (*shape, 3), dtype=np.uint8)
+    result = segmenter.segment(image, "Find the mug.")
+    assert result.mask_logits.shape[1:] == shape
+    assert np.isfinite(result.mask_logits).all()
+
+
+@pytest.mark.parametrize(
+    ("image", "field"),
+    [
+        (np.zeros((8, 8, 3), dtype=np.uint8), "sides"),
+        (np.zeros((64, 64), dtype=np.uint8), "RGB"),
+        (np.zeros((64, 64, 4), dtype=np.uint8), "RGB"),
+        (np.zeros((64, 64, 3), dtype=np.float32), "dtype"),
+        ([[0]], "numpy"),
+    ],
+)
+def test_unusable_images_are_refused_by_name(segmenter, image, field):
+    with pytest.raises(InvalidImageError, match=field):
+        segmenter.segment(image, "Find the mug.")
+
+
+@pytest.mark.parametrize("intent", ["", "  \n ", "x" * 10_000, 3])
+def test_unusable_intents_are_refused(segmenter, living_room, intent):
+    with pytest.raises(InvalidIntentError):
+        segmenter.segment(living_room.color, intent)
