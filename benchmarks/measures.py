@@ -21,7 +21,7 @@ MIN_MEMORY_SAMPLES = 9
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """Distribution of some values; percentiles by nearest rank, so each is a value that occurred."""
+    """Distribution of some values; percentiles by nearest rank: values that occurred."""
 
     count: int
     p50: float
@@ -155,7 +155,7 @@ def account(
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """An intent as it was published; ``time`` in seconds of the system clock."""
+    """An intent as it was published; ``time`` by the system clock [s]."""
 
     time: float
     text: str
@@ -163,7 +163,7 @@ class Sent:
 
 @dataclass(frozen=True, kw_only=True)
 class Got:
-    """A result as it arrived; ``stamp`` of the frame it was computed on, both by the system clock."""
+    """A result as it arrived, and the stamp of its frame; both by the system clock [s]."""
 
     time: float
     text: str

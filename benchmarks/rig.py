@@ -1,8 +1,8 @@
 """The set-up of both benchmarks: perception node and camera as processes, and a probe beside them.
 
 The processes are the installed programs that ``ros2 run lisa_ros NAME`` starts.  They get a
-ROS_DOMAIN_ID of their own, stay on this machine, use the DDS transport that the launch files set, and
-end together.
+ROS_DOMAIN_ID of their own, stay on this machine, use the DDS transport that the launch files set,
+and end together.
 """
 
 from __future__ import annotations
@@ -238,8 +238,8 @@ def warn_if_stale() -> list[str]:
     stale = stale_modules()
     if stale:
         print(
-            f"warning: {len(stale)} installed modules differ from the source tree ({stale[0]}, ...);"
-            " run `make build` to measure the current sources",
+            f"warning: {len(stale)} installed modules differ from the source tree ({stale[0]}, "
+            "...); run `make build` to measure the current sources",
             file=sys.stderr,
         )
     return stale

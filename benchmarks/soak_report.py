@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from benchmarks.measures import (
     Accounting,
     Answered,
+    Got,
     MemoryReport,
     Sent,
     Verdict,
@@ -16,7 +17,6 @@ from benchmarks.measures import (
     memory_report,
     spread,
 )
-from benchmarks.measures import Got as GotResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Recording:
     """
 
     sent: tuple[Sent, ...]
-    got: tuple[GotResult, ...]
+    got: tuple[Got, ...]
     stamps: tuple[float, ...]
     memory: tuple[tuple[float, float], ...]
     service_s: tuple[float, ...]
