@@ -76,7 +76,8 @@ class LisaConfig:
         vision_tower: name of the frozen vision encoder.
         patch_size: pixels per patch side of the vision encoder.
         patches: patches of the whole-image pass (about; the aspect ratio decides rows x columns).
-        zoom_patches: patches of the zoomed pass over a small target; 0 switches it off.
+        zoom_patches: patches of a zoomed pass over a small target.
+        zoom_candidates: at most this many places are looked at closer; 0 switches it off.
         visual_tokens: (rows, columns) of pooled patches that the LLM sees.
         out_dim: width of gamma's output, the [SEG] prompt (the paper: 256).
         system_prompt: fixed text before the image.
@@ -90,6 +91,7 @@ class LisaConfig:
     patch_size: int = 14
     patches: int = 1200
     zoom_patches: int = 768
+    zoom_candidates: int = 3
     visual_tokens: tuple[int, int] = (4, 6)
     out_dim: int = 256
     lora: LoraConfig = field(default_factory=LoraConfig)

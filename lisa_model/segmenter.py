@@ -29,6 +29,8 @@ MAX_INTENT_CHARACTERS = 2000
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # Logit of a pixel outside a zoomed window that the first pass took for the target: just "no".
 OUTSIDE = -1.0
+# Expected IoU above which no further place is looked at.
+CONFIDENT = 0.8
 
 
 @dataclass(frozen=True)
@@ -263,20 +265,34 @@ class ReasoningSegmenter:
         small, iou, similarity = head(encoded.features, prompt)
         whole = upsample(small, height, width)
         score = float(iou[0])
-        if not zoom or not config.zoom_patches:
+        if not zoom or not config.zoom_candidates:
             return whole, score
-        window = look_closer(whole, upsample(similarity, height, width))
-        if window is None:
-            return whole, score
-        crop = window.cut(encoded.image)
-        grid = patch_grid(window.height, window.width, config.zoom_patches)
+        # Small things: look again at a few places, closer, and keep the mask that the decoder
+        # expects most of. A confident mask ends the search.
+        best = (whole, score)
+        peaks = upsample(similarity, height, width)
+        windows: list[CropWindow] = []
+        for _ in range(config.zoom_candidates):
+            window = next_window(whole, peaks, windows)
+            if window is None or (windows and best[1] >= CONFIDENT):
+                break
+            windows.append(window)
+            closer, expected = self._zoomed(encoded.image, window, prompt)
+            if expected > best[1]:
+                final = np.minimum(whole, OUTSIDE)
+                final[window.y0 : window.y1, window.x0 : window.x1] = closer
+                best = (final, expected)
+        return best
+
+    def _zoomed(
+        self, image: NDArray[np.uint8], window: CropWindow, prompt: Tensor
+    ) -> tuple[NDArray[np.float32], float]:
+        """Mask logits inside a window and the IoU expected of them; the same [SEG] prompt."""
+        crop = window.cut(image)
+        grid = patch_grid(window.height, window.width, self.model.config.zoom_patches)
         features = self._features(self._vision(crop, grid), crop, grid)
-        small, iou, _ = head(features, prompt)
-        final = np.minimum(whole, OUTSIDE)
-        final[window.y0 : window.y1, window.x0 : window.x1] = upsample(
-            small, window.height, window.width
-        )
-        return final, float(iou[0])
+        small, iou, _ = self.model.mask_head(features, prompt)
+        return upsample(small, window.height, window.width), float(iou[0])
 
 
 class _Clock:
@@ -300,30 +316,40 @@ def upsample(logits: Tensor, height: int, width: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(big[0, 0].cpu().numpy())
 
 
-def look_closer(
-    mask_logits: NDArray[np.float32], similarity: NDArray[np.float32], largest: float = 0.75
+def next_window(
+    mask_logits: NDArray[np.float32],
+    similarity: NDArray[np.float32],
+    seen: list[CropWindow],
+    largest: float = 0.75,
 ) -> CropWindow | None:
-    """Where the second pass should look, or None when the target fills the frame already.
+    """Where to look closer next, or None when a closer look gains nothing.
+
+    First at the heaviest part of the first guess, then at the highest patch similarity that no
+    window has covered.
 
     Args:
         mask_logits: (H, W) first guess.
-        similarity: (H, W) patch similarity; where the first guess is empty, its peak is taken.
+        similarity: (H, W) patch similarity to the [SEG] prompt.
+        seen: windows looked at already.
         largest: window side over frame side above which zooming gains nothing.
     """
     height, width = mask_logits.shape
     count, labels, stats, _ = cv2.connectedComponentsWithStats((mask_logits > 0).astype(np.uint8))
-    if count > 1:
+    if count > 1 and not seen:
         probability = 1.0 / (1.0 + np.exp(-mask_logits))
         mass = np.bincount(labels.ravel(), probability.ravel(), minlength=count)
-        best = 1 + int(mass[1:].argmax())
-        x, y, w, h = (int(v) for v in stats[best, :4])
+        x, y, w, h = (int(v) for v in stats[1 + int(mass[1:].argmax()), :4])
         box = (float(x), float(y), float(x + w), float(y + h))
     else:
-        peak = int((similarity + mask_logits).argmax())
-        y, x = divmod(peak, width)
+        free = similarity.copy()
+        for window in seen:
+            free[window.y0 : window.y1, window.x0 : window.x1] = -np.inf
+        if not np.isfinite(free).any():
+            return None
+        y, x = divmod(int(free.argmax()), width)
         side = 0.04 * max(height, width)
         box = (x - side, y - side, x + side, y + side)
-    window = zoom_window(box, height=height, width=width)
-    if max(window.width / width, window.height / height) > largest:
+    found = zoom_window(box, height=height, width=width)
+    if max(found.width / width, found.height / height) > largest:
         return None
-    return window
+    return found

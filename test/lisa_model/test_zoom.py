@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lisa_model.segmenter import OUTSIDE, look_closer
+from lisa_model.segmenter import OUTSIDE, next_window
 from lisa_model.zoom import CropWindow, zoom_window
 
 side = st.integers(120, 900)
@@ -40,7 +40,7 @@ def test_second_look_goes_to_the_heaviest_guess():
     logits = np.full((120, 160), -5.0, dtype=np.float32)
     logits[10:14, 10:14] = 1.0
     logits[80:95, 100:120] = 4.0
-    window = look_closer(logits, np.zeros_like(logits))
+    window = next_window(logits, np.zeros_like(logits), [])
     assert window is not None
     assert window.x0 <= 100
     assert window.x1 >= 120
@@ -52,14 +52,26 @@ def test_second_look_follows_the_similarity_when_the_first_guess_is_empty():
     logits = np.full((120, 160), -5.0, dtype=np.float32)
     similarity = np.full_like(logits, -6.0)
     similarity[60, 40] = 3.0
-    window = look_closer(logits, similarity)
+    window = next_window(logits, similarity, [])
     assert window is not None
     assert window.x0 < 40 < window.x1
     assert window.y0 < 60 < window.y1
 
 
 def test_no_second_look_at_what_fills_the_frame():
-    assert (
-        look_closer(np.full((120, 160), 5.0, np.float32), np.zeros((120, 160), np.float32)) is None
-    )
+    full = np.full((120, 160), 5.0, np.float32)
+    assert next_window(full, np.zeros_like(full), []) is None
     assert OUTSIDE < 0, "pixels outside a window must stay background"
+
+
+def test_later_looks_go_to_the_best_place_not_seen_yet():
+    logits = np.full((120, 160), -5.0, dtype=np.float32)
+    similarity = np.full_like(logits, -6.0)
+    similarity[20, 20], similarity[100, 140] = 3.0, 2.0
+    first = next_window(logits, similarity, [])
+    second = next_window(logits, similarity, [first])
+    assert first.x0 <= 20 <= first.x1
+    assert second.x0 <= 140 <= second.x1
+    assert second.y0 <= 100 <= second.y1
+    everywhere = CropWindow(0, 0, 160, 120)
+    assert next_window(logits, similarity, [everywhere]) is None

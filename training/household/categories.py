@@ -15,13 +15,26 @@ class TaxonomyError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Category:
-    """One category; ``group`` is "" or the name of a confusion group."""
+    """One kind of thing.
+
+    Attributes:
+        id: stable identifier.
+        role: ``small`` (stands on a surface), ``floor``, or ``support`` (carries small things).
+        group: things that one purpose may fit at once (a mug and a glass), or "".
+        models: ``pack index`` identifiers in the furniture library.
+        names: display name first, then synonyms.
+    """
 
     id: str
     role: str
     group: str
     models: tuple[str, ...]
     names: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """Display name."""
+        return self.names[0]
 
 
 def parse_categories(text: str) -> dict[str, Category]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from training.household.categories import Category
 from training.household.taxonomy import (
-    Category,
     ImplicitKind,
     Split,
     load_categories,

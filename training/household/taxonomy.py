@@ -1,12 +1,13 @@
-"""The household taxonomy: categories, their names, and what people want them for."""
+"""What people want the things of the taxonomy for; phrases split like the scenes."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
+
+from training.household.categories import Category, read_categories
 
 Split = Literal["train", "val", "test"]
 ImplicitKind = Literal["implicit_short", "implicit_long", "imperative"]
@@ -19,46 +20,10 @@ _KEYS: dict[ImplicitKind, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Category:
-    """One kind of thing.
-
-    Attributes:
-        id: stable identifier.
-        role: ``small`` (stands on a surface), ``floor``, or ``support`` (carries small things).
-        group: things that one purpose may fit at once (a mug and a glass), or None.
-        models: ``pack:index`` identifiers in the furniture library.
-        names: display name first, then synonyms.
-    """
-
-    id: str
-    role: str
-    group: str | None
-    models: tuple[str, ...]
-    names: tuple[str, ...]
-
-    @property
-    def title(self) -> str:
-        """Display name."""
-        return self.names[0]
-
-
 @cache
 def load_categories() -> dict[str, Category]:
-    """All categories by id, in file order."""
-    out: dict[str, Category] = {}
-    for line in (FOLDER / "categories.tsv").read_text(encoding="utf-8").splitlines():
-        if not line or line.startswith("#"):
-            continue
-        name, role, group, models, names = line.split("\t")
-        out[name] = Category(
-            name,
-            role,
-            None if group == "-" else group,
-            tuple(models.split(",")),
-            tuple(names.split("|")),
-        )
-    return out
+    """All categories by id, in file order; read once."""
+    return read_categories()
 
 
 @cache

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lisa_model.config import preset
+from lisa_model.vision import (
+    MEAN,
+    STD,
+    VisualProjector,
+    encoder_input,
+    normalise,
+    patch_grid,
+    resize,
+    stem_input,
+)
+
+
+def test_four_to_three_gives_thirty_by_forty_patches():
+    assert patch_grid(480, 640, 1200) == (30, 40)
+    assert patch_grid(384, 512, 1200) == (30, 40)
+    assert patch_grid(640, 480, 1200) == (40, 30)
+
+
+@given(st.integers(16, 4000), st.integers(16, 4000))
+def test_patches_stay_near_their_number_and_shape(height, width):
+    rows, columns = patch_grid(height, width, 1200)
+    assert rows >= 1
+    assert columns >= 1
+    if 1 / 8 < height / width < 8:
+        assert 1000 < rows * columns < 1400
+        assert (height / rows) / (width / columns) == pytest.approx(1, abs=0.1)
+
+
+def test_normalised_mean_colour_is_zero():
+    image = np.empty((4, 4, 3), dtype=np.uint8)
+    image[:] = np.round(np.array(MEAN) * 255)
+    assert normalise(image).abs().max() < 0.01
+    white = np.full((1, 1, 3), 255, dtype=np.uint8)
+    expected = (1 - torch.tensor(MEAN)) / torch.tensor(STD)
+    torch.testing.assert_close(normalise(white).flatten(), expected)
+
+
+def test_inputs_have_the_grid_of_encoder_and_stem():
+    image = np.zeros((480, 640, 3), dtype=np.uint8)
+    assert encoder_input(image, (30, 40), 14).shape == (3, 420, 560)
+    assert stem_input(image, (30, 40)).shape == (3, 240, 320)
+
+
+def test_shrinking_averages_instead_of_skipping():
+    stripes = np.zeros((64, 64, 3), dtype=np.uint8)
+    stripes[:, ::2] = 200
+    assert abs(int(resize(stripes, 16, 16).mean()) - 100) <= 1
+
+
+def test_projector_gives_one_token_per_cell():
+    config = preset("lisa-tiny")
+    projector = VisualProjector(config=config)
+    tokens = projector(torch.randn(2, config.vision_dim, 30, 40))
+    rows, columns = config.visual_tokens
+    assert tokens.shape == (2, rows * columns, config.llm_dim)
