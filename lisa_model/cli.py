@@ -45,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     household.add_argument("--split", default="test", choices=("val", "test"))
     household.add_argument("--limit", type=int, help="first N frames only")
+    household.add_argument("--max-new-tokens", type=int, default=16, help="longest answer")
     household.add_argument("--json", type=Path, help="write the report here")
     household.set_defaults(run=run_household)
     return parser
@@ -105,6 +106,7 @@ def run_household(args: argparse.Namespace) -> None:
         dtype=args.dtype,
         json_file=args.json,
         limit=args.limit,
+        max_new_tokens=args.max_new_tokens,
     )
 
 

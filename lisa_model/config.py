@@ -80,6 +80,7 @@ class LisaConfig:
         zoom_candidates: at most this many places are looked at closer; 0 switches it off.
         visual_tokens: (rows, columns) of pooled patches that the LLM sees.
         out_dim: width of gamma's output, the [SEG] prompt (the paper: 256).
+        concepts: entries of gamma's concept codebook; 0 leaves it out, as in the paper.
         system_prompt: fixed text before the image.
     """
 
@@ -94,6 +95,7 @@ class LisaConfig:
     zoom_candidates: int = 3
     visual_tokens: tuple[int, int] = (4, 6)
     out_dim: int = 256
+    concepts: int = 0
     lora: LoraConfig = field(default_factory=LoraConfig)
     mask_head: MaskHeadConfig = field(default_factory=MaskHeadConfig)
     system_prompt: str = ""
@@ -127,6 +129,7 @@ PRESETS: dict[str, LisaConfig] = {
         vision_tower="dinov2-small",
         llm_dim=576,
         vision_dim=384,
+        concepts=197,
     ),
 }
 

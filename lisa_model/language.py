@@ -27,6 +27,8 @@ from transformers.cache_utils import Cache, DynamicCache
 
 from lisa_model.config import IM_END_TOKEN, IM_START_TOKEN, SEG_TOKEN, LisaConfig
 
+# Cosine -> logit of the concept codebook (chosen on validation frames).
+CONCEPT_SCALE = 32.0
 ADDED_TOKENS = (SEG_TOKEN, IM_START_TOKEN, IM_END_TOKEN)
 
 
@@ -136,6 +138,11 @@ class LanguageModel(nn.Module):
             nn.ReLU(),
             nn.Linear(config.llm_dim, config.out_dim),
         )
+        # A small LLM points in about the right direction; the codebook turns "about" into the
+        # blend of known concepts that it means (tiny presets only; the paper has none).
+        self.codebook: Tensor | None
+        codebook = torch.zeros(config.concepts, config.out_dim) if config.concepts else None
+        self.register_buffer("codebook", codebook)
 
     @classmethod
     def from_base(cls, *, config: LisaConfig, folder: Path, dtype: torch.dtype) -> LanguageModel:
@@ -195,9 +202,31 @@ class LanguageModel(nn.Module):
             use_cache=cache is not None,
         ).last_hidden_state
 
-    def prompts(self, states: Tensor) -> Tensor:
-        """Gamma: states that predict a [SEG] (n, llm_dim) -> prompts (n, out_dim)."""
+    def prompts(self, states: Tensor, log_presence: Tensor | None = None) -> Tensor:
+        """Gamma: states that predict a [SEG] (n, llm_dim) -> prompts (n, out_dim).
+
+        Args:
+            log_presence: (concepts,) log-probability that the image shows each concept, see
+                ``MaskHead.log_presence``. With it the blend is P(concept | intent) times
+                P(shown | image): of two readings of an intent, the visible one wins.
+        """
+        raw = self.raw_prompts(states)
+        if self.codebook is None:
+            return raw
+        logits = self.concept_logits(raw)
+        if log_presence is not None:
+            logits = logits + log_presence.float()
+        return torch.softmax(logits, dim=-1) @ self.codebook.float()
+
+    def raw_prompts(self, states: Tensor) -> Tensor:
+        """The paper's gamma alone, before the codebook."""
         return self.text_hidden_fcs(states.float())
+
+    def concept_logits(self, raw: Tensor) -> Tensor:
+        """Which concepts a raw prompt (n, out_dim) means: logits (n, concepts)."""
+        assert self.codebook is not None, "config.concepts is 0"
+        cosine = F.normalize(raw, dim=-1) @ F.normalize(self.codebook.float(), dim=-1).T
+        return CONCEPT_SCALE * cosine
 
     def merge_lora(self) -> None:
         """Fold the LoRA updates into the base weights (inference only)."""
@@ -207,7 +236,12 @@ class LanguageModel(nn.Module):
 
     @torch.inference_mode()
     def generate(
-        self, prefix: Cache, question: list[int], *, max_new_tokens: int
+        self,
+        prefix: Cache,
+        question: list[int],
+        *,
+        max_new_tokens: int,
+        stop_at_seg: bool = False,
     ) -> tuple[list[int], Tensor]:
         """Greedy answer to one question after a cached prefix.
 
@@ -215,6 +249,7 @@ class LanguageModel(nn.Module):
             prefix: keys and values of everything before the question; not modified.
             question: ids of the question.
             max_new_tokens: upper bound of the answer.
+            stop_at_seg: end right after the first [SEG]; its mask needs no more.
 
         Returns:
             generated ids (the final end-of-turn included when reached) and the states (n, llm_dim)
@@ -232,6 +267,8 @@ class LanguageModel(nn.Module):
             out.append(token)
             if token == self.vocabulary.seg:
                 rows.append(state)
+                if stop_at_seg:
+                    break
             if token == self.vocabulary.eos:
                 break
             feed = [token]

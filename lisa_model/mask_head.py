@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from lisa_model.config import LisaConfig
 
 UPSCALE = 4  # SAM's decoder answers at four times the feature grid
+PRESENCE_SCALE = 16.0  # cosine -> logit, as in the training of the patch alignment
 STEM_SCALE = 8  # the RGB stem reads the image at eight times the grid
 
 
@@ -146,6 +147,20 @@ class MaskHead(nn.Module):
         """Logit per patch that it belongs to the meant thing: (n, h, w); prompt (n, out_dim)."""
         cosine = torch.einsum("nc,nchw->nhw", F.normalize(prompt, dim=1), features.aligned)
         return cosine * self.similarity_scale + self.similarity_bias
+
+    def log_presence(self, features: ImageFeatures, codebook: Tensor) -> Tensor:
+        """How sure the best patch of an image is of each concept.
+
+        Args:
+            features: of one image.
+            codebook: (concepts, out_dim) concept vectors.
+
+        Returns:
+            (concepts,) log-probabilities; they need not sum to one over concepts.
+        """
+        concepts = F.normalize(codebook.float(), dim=-1)
+        cosine = torch.einsum("kc,chw->khw", concepts, features.aligned[0].float())
+        return (PRESENCE_SCALE * cosine).log_softmax(0).flatten(1).amax(1)
 
     def forward(self, features: ImageFeatures, prompt: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Decode prompts; row i of ``prompt`` (n, out_dim) belongs to row i of ``features``.

@@ -17,6 +17,11 @@ from lisa_model.language import LanguageModel
 from lisa_model.mask_head import MaskHead
 from lisa_model.vision import VisionTower, VisualProjector
 
+# Fixed from the start of training, yet not part of any base weights.
+TRAINED_BUFFERS = (
+    "language.codebook",
+    "mask_head.position.positional_encoding_gaussian_matrix",
+)
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 CHECKSUM_FILE = "SHA256SUMS"  # as sha256sum writes it, so that `sha256sum -c` checks it too
@@ -72,11 +77,7 @@ class LisaModel(nn.Module):
     def trained_names(self) -> list[str]:
         """State-dict keys of everything that is not base weights, in order."""
         trainable = {n for n, p in self.named_parameters() if p.requires_grad}
-        return [
-            n
-            for n in self.state_dict()
-            if n in trainable or n == "mask_head.position.positional_encoding_gaussian_matrix"
-        ]
+        return [n for n in self.state_dict() if n in trainable or n in TRAINED_BUFFERS]
 
     def trained_state(self) -> dict[str, Tensor]:
         """Everything that is not base weights."""

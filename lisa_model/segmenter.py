@@ -172,7 +172,12 @@ class ReasoningSegmenter:
         return cache
 
     def segment(
-        self, image: NDArray[np.uint8], prompt: str, *, max_new_tokens: int = 16
+        self,
+        image: NDArray[np.uint8],
+        prompt: str,
+        *,
+        max_new_tokens: int = 16,
+        explain: bool = False,
     ) -> SegmentationResult:
         """Masks of what ``prompt`` means in ``image``.
 
@@ -181,7 +186,9 @@ class ReasoningSegmenter:
         Args:
             image: (H, W, 3) uint8 RGB.
             prompt: what the person said; literal special tokens in it are plain text.
-            max_new_tokens: longest answer; the mask needs one token, what was understood some ten.
+            max_new_tokens: longest answer.
+            explain: go on after the first [SEG] until the answer ends: the model then says what it
+                took the intent for. The mask is final at [SEG] already, so the default stops there.
 
         Raises:
             InvalidImageError, InvalidIntentError: naming what is wrong.
@@ -196,15 +203,19 @@ class ReasoningSegmenter:
             self._last = (key, self.encode(image))
         encoded = self._last[1]
         clock.lap("encode_image_s")
-        return self._answer(encoded, prompt, max_new_tokens, clock)
+        return self._answer(encoded, prompt, max_new_tokens, explain, clock)
 
     def segment_encoded(
-        self, encoded: EncodedImage, prompt: str, *, max_new_tokens: int = 16
+        self,
+        encoded: EncodedImage,
+        prompt: str,
+        *,
+        max_new_tokens: int = 16,
+        explain: bool = False,
     ) -> SegmentationResult:
         """Like :meth:`segment` for an image that :meth:`encode` has seen."""
-        return self._answer(
-            encoded, self._checked(prompt, max_new_tokens), max_new_tokens, _Clock()
-        )
+        prompt = self._checked(prompt, max_new_tokens)
+        return self._answer(encoded, prompt, max_new_tokens, explain, _Clock())
 
     @staticmethod
     def _checked(prompt: str, max_new_tokens: int) -> str:
@@ -222,14 +233,27 @@ class ReasoningSegmenter:
         return prompt
 
     def _answer(
-        self, encoded: EncodedImage, prompt: str, max_new_tokens: int, clock: _Clock
+        self,
+        encoded: EncodedImage,
+        prompt: str,
+        max_new_tokens: int,
+        explain: bool,
+        clock: _Clock,
     ) -> SegmentationResult:
         language = self.model.language
         with self._autocast():
             question = language.vocabulary.question(prompt)
-            ids, rows = language.generate(encoded.prefix, question, max_new_tokens=max_new_tokens)
+            ids, rows = language.generate(
+                encoded.prefix,
+                question,
+                max_new_tokens=max_new_tokens,
+                stop_at_seg=not explain,
+            )
             clock.lap("language_s")
-            prompts = language.prompts(rows.float()) if len(rows) else rows
+            presence = None
+            if language.codebook is not None:
+                presence = self.model.mask_head.log_presence(encoded.features, language.codebook)
+            prompts = language.prompts(rows, presence) if len(rows) else rows
             logits, scores = self.masks(encoded, prompts)
         clock.lap("masks_s")
         return SegmentationResult(

@@ -115,6 +115,7 @@ def train(
     frames: int,
     questions: int,
     seed: int,
+    language_only: bool,
 ) -> None:
     """Train everything that ships; writes ``out`` as a model folder, resumes from it."""
     torch.manual_seed(seed)
@@ -126,6 +127,8 @@ def train(
             parameter.data = parameter.data.float()
     model.language.load_state_dict(torch.load(text, weights_only=True)["model"], strict=False)
     model.mask_head.load_state_dict(torch.load(vision, weights_only=True))
+    assert model.language.codebook is not None, "lisa-tiny has a codebook"
+    model.language.codebook.copy_(names)
     language = [p for p in model.language.parameters() if p.requires_grad]
     head = list(model.mask_head.parameters())
     projector = list(model.projector.parameters())
@@ -147,6 +150,7 @@ def train(
     step = 0
     if state_file.exists():
         saved = torch.load(state_file, weights_only=True)
+        saved["model"].setdefault("language.codebook", names)
         model.load_trained(saved["model"], source=str(state_file))
         optimiser.load_state_dict(saved["optimiser"])
         step = saved["step"]
@@ -166,7 +170,7 @@ def train(
     started, first = time.time(), step
     while step < steps:
         store.refresh()
-        spoken = step % 3 == 0
+        spoken = language_only or step % 3 == 0
         groups = rng.sample(list(store.frames.values()), frames)
         groups = [[flip(v) for v in g] if rng.random() < 0.5 else g for g in groups]
         groups = [g for g in groups if g[0].instances]
@@ -189,9 +193,10 @@ def train(
             for item, start in zip(mine, starts, strict=True):
                 packed = item.packed
                 if packed.seg is not None:
-                    prompt = model.language.prompts(states[row, start + packed.seg].float())
-                    prompts[-1].append(prompt)
-                    cosine.append(F.normalize(prompt, dim=0) @ names.T)
+                    state = states[row, start + packed.seg]
+                    prompts[-1].append(model.language.prompts(state))
+                    raw = model.language.raw_prompts(state)
+                    cosine.append(F.normalize(raw, dim=0) @ names.T)
                     targets.append(item.category)
                 else:
                     prompts[-1].append(None)
@@ -207,7 +212,8 @@ def train(
                 model.language, torch.stack(spoken_states).float(), torch.tensor(spoken_ids), kept
             ),
         }
-        for label, views in (("whole", whole), ("zoom", crops)):
+        decoded = [] if language_only else [("whole", whole), ("zoom", crops)]
+        for label, views in decoded:
             if len({v.vision.shape for v in views}) > 1:
                 continue  # a mixed batch of aspect ratios; rare
             some, found = decode_views(model, views, asked, prompts, names)
@@ -244,6 +250,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=5)
     parser.add_argument("--questions", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--language-only", action="store_true", help="leave the mask head as it is")
     args = parser.parse_args()
     train(config=preset("lisa-tiny"), **vars(args))
 

@@ -64,7 +64,7 @@ def answer_vocabulary(vocabulary: Vocabulary) -> Tensor:
 
 
 def sampled_answer_loss(
-    model: LanguageModel, states: Tensor, targets: Tensor, kept: Tensor, extra: int = 2048
+    model: LanguageModel, states: Tensor, targets: Tensor, kept: Tensor, extra: int = 8192
 ) -> Tensor:
     """Cross entropy of answer tokens over the answer vocabulary and random other tokens.
 
@@ -76,11 +76,15 @@ def sampled_answer_loss(
     """
     size = model.vocabulary.base_size
     noise = torch.randint(0, size, (extra,), device=kept.device)
-    ids = torch.unique(torch.cat([kept, noise]))
-    base = ids[ids < size]
+    base = torch.unique(torch.cat([kept[kept < size], noise]))
     table = model.base.get_output_embeddings().weight[base].to(states.dtype)
     added = model.added_head.to(states.dtype)
-    logits = torch.cat([F.linear(states, table), F.linear(states, added)], dim=1).float()
+    # Each random token stands for all those that were not drawn; without the correction they
+    # would be held down too little, and win where the whole vocabulary competes.
+    drawn = ~torch.isin(base, kept)
+    weight = math.log((size - len(kept)) / max(1, int(drawn.sum())))
+    known = F.linear(states, table).float() + weight * drawn.float()
+    logits = torch.cat([known, F.linear(states, added).float()], dim=1)
     where = torch.searchsorted(base, targets.clamp(max=size - 1))
     where = torch.where(targets >= size, len(base) + targets - size, where)
     return F.cross_entropy(logits, where)
@@ -126,7 +130,7 @@ def seg_prompts(model: LanguageModel, intents: list[str]) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16):
         states = model.states(model.embed(batch))
     seg = states[torch.arange(len(rows)), torch.tensor([p for _, p in rows])]
-    return model.prompts(seg.float())
+    return model.raw_prompts(seg)
 
 
 def train(*, config: LisaConfig, out: Path, steps: int, batch: int, seed: int) -> None:
@@ -183,7 +187,7 @@ def train(*, config: LisaConfig, out: Path, steps: int, batch: int, seed: int) -
         with torch.autocast("cpu", torch.bfloat16):
             states = model.states(model.embed(ids))
             seg = states[torch.arange(len(rows)), torch.tensor([p for _, p in rows])]
-        prompt = F.normalize(model.prompts(seg.float()), dim=1)
+        prompt = F.normalize(model.raw_prompts(seg), dim=1)
         target = torch.tensor([k for k, _ in drawn])
         loss = F.cross_entropy(COSINE_SCALE * prompt @ names.T, target, label_smoothing=0.05)
         if spoken:

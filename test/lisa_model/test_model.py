@@ -40,7 +40,7 @@ def test_missing_surplus_and_misshaped_tensors_are_named(folder):
     name = sorted(n for n in tensors if n.startswith("mask_head.neck"))[0]
     broken = {
         "is missing": {n: t for n, t in tensors.items() if n != name},
-        "does not belong": tensors | {"surplus": tensors[name]},
+        "does not belong": tensors | {"surplus": tensors[name].clone()},
         "has shape": tensors | {name: tensors[name].flatten()[:3].clone()},
     }
     for message, contents in broken.items():

@@ -6,13 +6,17 @@ import torch
 
 from lisa_model.errors import InvalidImageError, InvalidIntentError
 from lisa_model.metrics import score_mask
+from lisa_model.vision import encoder_input, patch_grid
 
 pytestmark = pytest.mark.model
 
 
-@torch.inference_mode()
-def test_the_remote_is_what_changes_the_channel(segmenter, living_room):
-    result = segmenter.segment(living_room.color, "change the TV channel")
+@pytest.mark.parametrize(
+    ("intent", "category"),
+    [("mute the film", "tv_remote"), ("Find the remote control.", "tv_remote")],
+)
+def test_the_remote_is_found_by_purpose_and_by_name(segmenter, living_room, intent, category):
+    result = segmenter.segment(living_room.color, intent)
     height, width = living_room.ids.shape
     assert "[SEG]" in result.text
     assert result.mask_logits.shape == (1, height, width)
@@ -21,13 +25,13 @@ def test_the_remote_is_what_changes_the_channel(segmenter, living_room):
     assert (result.masks == (result.mask_logits > 0)).all()
     assert result.scores.shape == (1,)
     assert 0 <= result.scores[0] <= 1
-    remote = next(i for i in living_room.instances if i.category == "tv_remote")
-    assert score_mask(result.masks[0], living_room.mask((remote.id,))).iou >= 0.5
+    meant = next(i for i in living_room.instances if i.category == category)
+    assert score_mask(result.masks[0], living_room.mask((meant.id,))).iou >= 0.5
     assert all(seconds >= 0 for seconds in result.timings.values())
 
 
 def test_another_intent_on_the_same_frame_finds_another_thing(segmenter, living_room):
-    first = segmenter.segment(living_room.color, "change the TV channel").masks[0]
+    first = segmenter.segment(living_room.color, "Find the remote control.").masks[0]
     second = segmenter.segment(living_room.color, "Find the book.").masks[0]
     book = next(i for i in living_room.instances if i.category == "book")
     assert score_mask(second, living_room.mask((book.id,))).iou >= 0.5
@@ -54,18 +58,18 @@ def test_cached_generation_equals_one_full_pass(segmenter, living_room):
     assert ids[-1] == vocabulary.eos, "the final end-of-turn is part of the ids"
     again, _ = language.generate(encoded.prefix, question, max_new_tokens=16)
     assert ids == again, "the prefix cache must not be changed by an answer"
-    pixels = segmenter.model.tower
-    from lisa_model.vision import encoder_input, patch_grid
-
-    grid = patch_grid(*living_room.color.shape[:2], segmenter.model.config.patches)
-    vision = pixels(encoder_input(living_room.color, grid, pixels.patch_size).unsqueeze(0))
+    tower = segmenter.model.tower
+    height, width = living_room.color.shape[:2]
+    grid = patch_grid(height, width, segmenter.model.config.patches)
+    vision = tower(encoder_input(living_room.color, grid, tower.patch_size).unsqueeze(0))
     visual = segmenter.model.projector(vision)
     before = language.embed(torch.tensor([vocabulary.before_image()]))
     tail = language.embed(torch.tensor([[*vocabulary.after_image(), *question, *ids]]))
     states = language.states(torch.cat([before, visual, tail], dim=1))[0]
     first = before.shape[1] + visual.shape[1] + len(vocabulary.after_image()) + len(question)
     seg = ids.index(vocabulary.seg)
-    torch.testing.assert_close(states[first + seg - 1], rows[0], atol=1e-3, rtol=1e-3)
+    # Two orders of summation through thirty layers; the states are of the order of ten.
+    torch.testing.assert_close(states[first + seg - 1], rows[0], atol=5e-3, rtol=1e-3)
     predicted = language.logits(states[first - 1 : first - 1 + len(ids)]).argmax(-1).tolist()
     assert predicted == ids
 
@@ -88,9 +92,17 @@ def test_answers_round_trip_through_the_vocabulary(segmenter):
     assert vocabulary.decode(ids) == text
 
 
-def test_conversation_gets_no_mask(segmenter, living_room):
-    result = segmenter.segment(living_room.color, "hello")
-    assert "[SEG]" not in result.text
+def test_an_explanation_goes_on_after_the_mask(segmenter, living_room):
+    short = segmenter.segment(living_room.color, "Find the mug.")
+    long = segmenter.segment(living_room.color, "Find the mug.", explain=True)
+    assert long.token_ids[: len(short.token_ids)] == short.token_ids
+    assert len(long.token_ids) > len(short.token_ids)
+    assert long.token_ids[-1] == segmenter.model.language.vocabulary.eos
+    np.testing.assert_allclose(long.mask_logits, short.mask_logits, atol=1e-4)
+
+
+def test_no_room_for_seg_means_no_mask(segmenter, living_room):
+    result = segmenter.segment(living_room.color, "Find the mug.", max_new_tokens=1)
     assert result.masks.shape == (0, *living_room.ids.shape)
     assert result.scores.shape == (0,)
 

@@ -73,6 +73,7 @@ def evaluate(
     segmenter: ReasoningSegmenter,
     frames: Sequence[Path],
     split: str,
+    max_new_tokens: int = 16,
     progress: Callable[[str], None] = print,
 ) -> tuple[dict[str, list[Record]], float]:
     """Ask every question of every frame.
@@ -93,7 +94,7 @@ def evaluate(
             truth = frame.mask(tuple(item["instances"]))
             area = float(truth.sum()) * scale
             clock = time.perf_counter()
-            result = segmenter.segment(frame.color, item["intent"])
+            result = segmenter.segment(frame.color, item["intent"], max_new_tokens=max_new_tokens)
             seconds.append(time.perf_counter() - clock)
             masks = baseline_masks(frame, rng)
             masks["model"] = np.asarray(result.masks.any(axis=0), dtype=bool)
@@ -206,6 +207,7 @@ def run(
     dtype: str = "float32",
     json_file: Path | None = None,
     limit: int | None = None,
+    max_new_tokens: int = 16,
 ) -> dict[str, Any]:
     """Evaluate and print; see ``lisa eval household --help``.
 
@@ -220,7 +222,9 @@ def run(
             "at a folder of NAME.jpg, NAME.depth.png, NAME.ids.png, NAME.json."
         )
     segmenter = ReasoningSegmenter.from_pretrained(model, device=device, dtype=dtype)
-    records, median_s = evaluate(segmenter=segmenter, frames=frames, split=split)
+    records, median_s = evaluate(
+        segmenter=segmenter, frames=frames, split=split, max_new_tokens=max_new_tokens
+    )
     result = report(records, median_s=median_s, split=split, model=segmenter.name)
     print(table(result))
     if json_file is not None:
