@@ -20,15 +20,15 @@ class Recipe:
         text_steps: LLM alone, 32 intents a step.
         vision_steps: mask head alone, 8 views a step.
         dense_steps: of these, steps of dense patch-name alignment before the first mask.
-        joint_steps: everything together, 5 frames a step.
+        joint_steps: the LLM's side again, now behind images, 5 frames a step.
         crops: zoomed views cached per frame.
     """
 
     text_steps: int = 300
-    vision_steps: int = 2000
+    vision_steps: int = 1400
     dense_steps: int = 300
-    joint_steps: int = 350
-    crops: int = 2
+    joint_steps: int = 330
+    crops: int = 1
     seed: int = 0
 
 
@@ -46,7 +46,10 @@ def commands(frames: Path, work: Path, recipe: Recipe) -> list[list[str]]:
     joint = ["training.stage_joint", "--features", str(features), "--text", str(work / "text.pt")]
     joint += ["--vision", str(work / "vision.pt"), "--out", str(work / "joint")]
     joint += ["--steps", str(recipe.joint_steps), *seed]
-    return [cache, text, vision, joint]
+    joint += ["--language-only"]
+    whole = ["training.assemble", "--language", str(work / "joint")]
+    whole += ["--head", str(work / "vision.pt"), "--out", str(work / "model")]
+    return [cache, text, vision, joint, whole]
 
 
 def main() -> None:
@@ -59,7 +62,7 @@ def main() -> None:
     for command in commands(args.frames, args.work, Recipe(seed=args.seed)):
         print("==", " ".join(command), flush=True)
         subprocess.run([sys.executable, "-u", "-m", *command], check=True)
-    print(f"trained model: {args.work / 'joint'} (lisa segment --model {args.work / 'joint'} ...)")
+    print(f"trained model: {args.work / 'model'} (lisa segment --model {args.work / 'model'} ...)")
 
 
 if __name__ == "__main__":

@@ -150,7 +150,6 @@ def train(
     step = 0
     if state_file.exists():
         saved = torch.load(state_file, weights_only=True)
-        saved["model"].setdefault("language.codebook", names)
         model.load_trained(saved["model"], source=str(state_file))
         optimiser.load_state_dict(saved["optimiser"])
         step = saved["step"]

@@ -13,12 +13,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor
 
 from lisa_model.config import LisaConfig, preset
 from lisa_model.mask_head import ImageFeatures, MaskHead
-from lisa_model.model import WEIGHTS_FILE
 from training.losses import mask_iou, mask_losses
 from training.name_space import name_vectors
 from training.stage_text import COSINE_SCALE
@@ -53,11 +51,6 @@ def noisy_prompts(names: Tensor, category: Tensor, noise: float) -> Tensor:
     return F.normalize(vectors + noise * torch.randn_like(vectors) / vectors.shape[1] ** 0.5, dim=1)
 
 
-def banked_prompts(bank: Tensor, category: Tensor) -> Tensor:
-    """A random one of the LLM's own prompts for each question, (n, out_dim)."""
-    return bank[category, torch.randint(bank.shape[1], category.shape)]
-
-
 def train(
     *,
     config: LisaConfig,
@@ -66,32 +59,18 @@ def train(
     steps: int,
     dense_steps: int,
     seed: int,
-    bank: Path | None = None,
-    init: Path | None = None,
-    learning_rate: float = 8e-4,
 ) -> None:
-    """Train for a number of steps; goes on from ``out`` when it was interrupted.
-
-    Args:
-        bank: prompts of :mod:`training.prompt_bank`; name vectors are the prompts without it.
-        init: model folder whose mask head to start from.
-    """
+    """Train for a number of steps; goes on from ``out`` when it was interrupted."""
     torch.manual_seed(seed)
     rng = random.Random(seed)
     names = name_vectors(config.out_dim)
     head = MaskHead(config=config)
-    if init is not None:
-        prefix = "mask_head."
-        tensors = load_file(str(init / WEIGHTS_FILE))
-        state = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-        head.load_state_dict(state)
-    prompt_bank = None if bank is None else torch.load(bank, weights_only=True)
     store = ViewStore(folder=features)
     # The aligned space is learnt fast and matters most; the rest follows at the usual rate.
     align = [p for n, p in head.named_parameters() if n.startswith("align")]
     other = [p for n, p in head.named_parameters() if not n.startswith("align")]
     optimiser = torch.optim.AdamW(
-        [{"params": align, "lr": 2.5 * learning_rate}, {"params": other, "lr": learning_rate}],
+        [{"params": align, "lr": 2e-3}, {"params": other, "lr": 8e-4}],
         weight_decay=0.02,
         betas=(0.9, 0.98),
     )
@@ -124,15 +103,12 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * max(rate, 0.01)
         with torch.autocast("cpu", torch.bfloat16):
-            if dense:  # only the alignment runs: cheap, and everything later rests on it
+            if dense:
                 aligned = F.normalize(head.align(batch.vision).float(), dim=1)
                 encoded = ImageFeatures(aligned, aligned, aligned)
             else:
                 encoded = head.encode(batch.vision, batch.rgb)
-                if prompt_bank is None:
-                    prompts = noisy_prompts(names, batch.category, 0.6)
-                else:
-                    prompts = banked_prompts(prompt_bank, batch.category)
+                prompts = noisy_prompts(names, batch.category, 0.6)
                 logits, iou, similarity = head(encoded.select(batch.owner), prompts)
         terms = {
             "dense": dense_alignment_loss(
@@ -174,9 +150,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--dense-steps", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--bank", type=Path, help="prompts of the LLM (training.prompt_bank)")
-    parser.add_argument("--init", type=Path, help="model folder whose mask head to start from")
-    parser.add_argument("--learning-rate", type=float, default=8e-4)
     args = parser.parse_args()
     train(
         config=preset("lisa-tiny"),
@@ -185,9 +158,6 @@ def main() -> None:
         steps=args.steps,
         dense_steps=args.dense_steps,
         seed=args.seed,
-        bank=args.bank,
-        init=args.init,
-        learning_rate=args.learning_rate,
     )
 
 

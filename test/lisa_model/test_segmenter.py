@@ -13,7 +13,7 @@ pytestmark = pytest.mark.model
 
 @pytest.mark.parametrize(
     ("intent", "category"),
-    [("mute the film", "tv_remote"), ("Find the remote control.", "tv_remote")],
+    [("change the TV channel", "tv_remote"), ("Find the remote control.", "tv_remote")],
 )
 def test_the_remote_is_found_by_purpose_and_by_name(segmenter, living_room, intent, category):
     result = segmenter.segment(living_room.color, intent)
