@@ -28,9 +28,9 @@ class View:
     Attributes:
         vision: (C, h, w) float16 patch features.
         rgb: (8h, 8w, 3) uint8 for the stem.
-        ids: (4h, 4w, k) float16 cover fraction of each instance in ``instances``.
-        instances: the frame's instance dictionaries visible here, with ``cover`` = share of the
-            instance's pixels that lie in this view.
+        ids: (8h, 8w) uint8 instance id, 0 background.
+        instances: the frame's instance dictionaries that are large and whole enough here to ask
+            for.
     """
 
     frame: str
