@@ -1,8 +1,7 @@
 """The set-up of both benchmarks: perception node and camera as processes, and a probe beside them.
 
 The processes are the installed programs that ``ros2 run lisa_ros NAME`` starts.  They get a
-ROS_DOMAIN_ID of their own, stay on this machine, use the DDS transport that the launch files set,
-and end together.
+ROS_DOMAIN_ID of their own, use the DDS transport that the launch files set, and end together.
 """
 
 from __future__ import annotations

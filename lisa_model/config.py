@@ -81,7 +81,6 @@ class LisaConfig:
         visual_tokens: (rows, columns) of pooled patches that the LLM sees.
         out_dim: width of gamma's output, the [SEG] prompt (the paper: 256).
         concepts: entries of gamma's concept codebook; 0 leaves it out, as in the paper.
-        system_prompt: fixed text before the image.
     """
 
     name: str
@@ -98,7 +97,6 @@ class LisaConfig:
     concepts: int = 0
     lora: LoraConfig = field(default_factory=LoraConfig)
     mask_head: MaskHeadConfig = field(default_factory=MaskHeadConfig)
-    system_prompt: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary, as stored beside the weights."""

@@ -1,7 +1,7 @@
 """Program `demo`: scene player, perception node and client as three processes.
 
 ``launch`` is not part of the ROS wheels, so this starts what launch/demo.launch.py starts, plus the
-client.  The processes get a ROS_DOMAIN_ID of their own, stay on this machine and end together.
+client.  The processes get a ROS_DOMAIN_ID of their own and end together.
 """
 
 from __future__ import annotations
@@ -83,10 +83,12 @@ class Process:
 
 
 def environment(domain_id: int) -> dict[str, str]:
-    """Return the environment of the processes: own domain, this machine only, image transport."""
+    """Return the environment of the processes: own domain, image transport."""
     env = dict(os.environ)
     env["ROS_DOMAIN_ID"] = str(domain_id)
-    env["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    # Not LOCALHOST: it would switch the transport setting off and lose images (see transport.py).
+    env["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "SUBNET"
+    env.pop("ROS_LOCALHOST_ONLY", None)
     env["PYTHONUNBUFFERED"] = "1"
     env.setdefault(FASTDDS_TRANSPORT_VARIABLE, FASTDDS_TRANSPORT_DEFAULT)
     return env

@@ -80,7 +80,11 @@ class PerceptionEngine:
         self._epoch = 0
         self._epoch_lock = threading.Lock()
         self._worker: InferenceWorker[Answer] = InferenceWorker(
-            gate=self._gate, run=self._run, on_crash=self._on_crash, clock=clock
+            gate=self._gate,
+            run=self._run,
+            on_crash=self._on_crash,
+            clock=clock,
+            niceness=settings().inference_niceness,
         )
 
     @property

@@ -62,6 +62,15 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         read_only=True,
     ),
     ParameterSpec(
+        "inference_niceness",
+        5,
+        "How much the inference threads yield to other programs on a busy CPU, as in nice(1): 0 is "
+        "an equal share; higher values keep camera drivers on time. Linux only.",
+        low=0,
+        high=19,
+        read_only=True,
+    ),
+    ParameterSpec(
         "max_answer_tokens",
         32,
         "The model stops after this many tokens: a limit on the time an answer takes.",
@@ -149,6 +158,7 @@ class Settings:
     model: str
     device: str
     dtype: str
+    inference_niceness: int
     max_answer_tokens: int
     score_threshold: float
     max_intent_chars: int

@@ -8,6 +8,7 @@ Topics (relative, so that a namespace moves them; see README):
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -33,6 +34,7 @@ from lisa_ros.publishers import ResultPublishers
 from lisa_ros.qos import CAMERA_INPUT, DIAGNOSTICS_OUTPUT, INTENT_INPUT
 from lisa_ros.segment_service import SegmentService
 from lisa_ros.sync import Frame
+from lisa_ros.transport import transport_warning
 
 NODE_NAME = "perception_node"
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -281,6 +283,8 @@ def main(args: list[str] | None = None) -> None:
     node: PerceptionNode | None = None
     try:
         node = PerceptionNode()
+        if warning := transport_warning(os.environ):
+            node.get_logger().warning(warning)
         spin(node)
     except ParameterException as error:
         sys.exit(f"{NODE_NAME}: wrong parameter: {error}. See config/perception.yaml")

@@ -32,10 +32,10 @@ COLOR_TOPIC = "/camera/color/image_raw"
 INFO_TOPIC = "/camera/color/camera_info"
 DEPTH_TOPIC = "/camera/depth/image_raw"
 
-# Reliable, so that both kinds of subscriber match, as with most camera drivers; one message deep:
-# only the newest frame counts.
+# Reliable, so that both kinds of subscriber match, as with most camera drivers. Deeper than one: a
+# message that is replaced before it was sent is lost, to reliable subscribers too.
 CAMERA_OUTPUT = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE
+    history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE
 )
 
 

@@ -7,6 +7,8 @@ never computes.
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -56,6 +58,20 @@ class Wait:
 Decision = Ready | Wait | RequestError
 
 
+def be_nice(niceness: int) -> None:
+    """Lower the priority of the calling thread; threads that it starts later inherit that.
+
+    On a machine whose cores an inference fills, the camera driver and the executor, which need
+    little but at once, then come first. On Linux niceness belongs to a thread; elsewhere to the
+    whole process, which has to keep its priority, so there nothing is done.
+
+    Args:
+        niceness: 0 (no change) to 19.
+    """
+    if niceness and sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+
+
 class InferenceWorker(Generic[ResultT]):
     """Runs jobs one at a time on its own thread.
 
@@ -66,6 +82,7 @@ class InferenceWorker(Generic[ResultT]):
         on_crash: told about exceptions that are nobody's fault but the program's: with ``run``'s or
             ``on_done``'s exception.
         clock: monotonic seconds.
+        niceness: of the thread, and so of the compute threads that it starts; see ``be_nice``.
     """
 
     def __init__(
@@ -75,7 +92,9 @@ class InferenceWorker(Generic[ResultT]):
         run: Callable[[Job[ResultT], Frame], ResultT],
         on_crash: Callable[[str, Exception], None],
         clock: Callable[[], float] = time.monotonic,
+        niceness: int = 0,
     ) -> None:
+        self._niceness = niceness
         self._gate = gate
         self._run = run
         self._on_crash = on_crash
@@ -145,6 +164,7 @@ class InferenceWorker(Generic[ResultT]):
         return not self._thread.is_alive()
 
     def _loop(self) -> None:
+        be_nice(self._niceness)
         while self._step():
             pass
 

@@ -24,10 +24,10 @@ class Recipe:
         crops: zoomed views cached per frame.
     """
 
-    text_steps: int = 300
-    vision_steps: int = 1400
+    text_steps: int = 600
+    vision_steps: int = 1600
     dense_steps: int = 300
-    joint_steps: int = 330
+    joint_steps: int = 400
     crops: int = 1
     seed: int = 0
 

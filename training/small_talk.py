@@ -1,37 +1,145 @@
-"""Plain conversation: turns that mean no thing in view and are answered without [SEG]."""
+"""Plain conversation: turns that mean no thing in view and are answered without [SEG].
 
-SMALL_TALK: tuple[tuple[tuple[str, ...], str], ...] = (
-    (
-        ("hello", "Hi there!", "hey robot", "Good evening.", "hello, how are you?", "hi"),
-        "Hello. Tell me what you need and I will look for it.",
+Each group is (training turns, turns kept for validation, reply).
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SmallTalk:
+    """Turns that get the same reply.
+
+    Attributes:
+        train, val: what a person says; the two do not overlap.
+        reply: the answer, without [SEG].
+    """
+
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    reply: str
+
+
+SMALL_TALK: tuple[SmallTalk, ...] = (
+    SmallTalk(
+        train=(
+            "hi",
+            "Hi there!",
+            "hey robot",
+            "Hey!",
+            "hello robot",
+            "Hello, are you there?",
+            "Good evening.",
+            "good afternoon",
+            "hello, how are you?",
+            "how are you doing today?",
+            "nice to meet you",
+            "hi, can you hear me?",
+            "What's up?",
+            "Good day to you.",
+        ),
+        val=("hello", "Good morning!", "hey, how is it going?"),
+        reply="Hello. Tell me what you need and I will look for it.",
     ),
-    (
-        ("thank you", "Thanks a lot!", "thanks, well done", "Great job, thank you.", "cheers"),
-        "You are welcome.",
+    SmallTalk(
+        train=(
+            "thank you",
+            "Thanks a lot!",
+            "thanks, well done",
+            "Great job, thank you.",
+            "cheers",
+            "that was very helpful",
+            "Perfect, thanks.",
+            "nice work",
+            "I appreciate it.",
+            "you did well",
+            "good robot",
+        ),
+        val=("thanks", "Thank you very much.", "well done!"),
+        reply="You are welcome.",
     ),
-    (
-        ("goodbye", "Bye for now.", "see you tomorrow", "that is all for today"),
-        "Goodbye.",
+    SmallTalk(
+        train=(
+            "goodbye",
+            "Bye for now.",
+            "see you tomorrow",
+            "that is all for today",
+            "good night",
+            "We are finished, goodbye.",
+            "talk to you later",
+            "never mind",
+            "Forget it, it is nothing.",
+            "stop, we are done here",
+        ),
+        val=("bye", "See you later!", "that's all, thanks"),
+        reply="Goodbye.",
     ),
-    (
-        (
+    SmallTalk(
+        train=(
             "who are you?",
             "What can you do?",
             "what are you good for?",
             "How do I use you?",
             "tell me about yourself",
+            "What is your name?",
+            "are you a robot?",
+            "how do you work?",
+            "Who made you?",
+            "can you help me?",
+            "what kind of things do you know?",
+            "explain what you do",
         ),
-        "I find the thing that you mean in the camera's view.",
+        val=("what is it that you do?", "Introduce yourself.", "do you have a name?"),
+        reply="I find the thing that you mean in the camera's view.",
     ),
-    (
-        (
+    SmallTalk(
+        train=(
             "what is the capital of France?",
             "tell me a joke",
             "How old is the universe?",
             "what is two plus two?",
             "do you like music?",
             "write a poem",
+            "Who won the football match?",
+            "what will the weather be like tomorrow?",
+            "What day is it today?",
+            "sing a song for me",
+            "how far away is the moon?",
+            "who was the first president?",
+            "translate good morning into Spanish",
+            "Why is the sky blue?",
+            "what do you think about politics?",
+            "are you happy?",
+            "do you ever sleep?",
+            "count to ten",
+            "tell me a story",
+            "I feel lonely today.",
+            "it is raining outside",
+            "my sister is coming to visit",
+            "I had a long day at work.",
+            "how many people live in China?",
         ),
-        "I can only point out things that I see.",
+        val=(
+            "what is the capital of Spain?",
+            "Tell me something funny.",
+            "How many planets are there?",
+            "do you believe in ghosts?",
+            "I am so happy today!",
+        ),
+        reply="I can only point out things that I see.",
     ),
 )
+
+
+def draw_small_talk(rng: random.Random) -> tuple[str, str]:
+    """A random training (turn, reply)."""
+    group = rng.choice(SMALL_TALK)
+    return rng.choice(group.train), group.reply
+
+
+def validation_turns() -> list[str]:
+    """All turns that no training has seen."""
+    return [turn for group in SMALL_TALK for turn in group.val]

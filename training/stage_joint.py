@@ -25,7 +25,7 @@ from training.household.taxonomy import load_categories
 from training.losses import mask_iou, mask_losses
 from training.name_space import name_vectors
 from training.packing import PackedQuestion, pack, pack_question
-from training.small_talk import SMALL_TALK
+from training.small_talk import draw_small_talk
 from training.stage_text import (
     COSINE_SCALE,
     answer_for,
@@ -34,6 +34,9 @@ from training.stage_text import (
 )
 from training.stage_vision import dense_alignment_loss
 from training.views import ViewBatch, ViewStore, flip, view_tensors
+
+# Share of frames that are also asked something that no thing answers.
+SMALL_TALK_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,9 @@ def ask(model: LisaModel, view: View, count: int, spoken: bool, rng: random.Rand
             intent = explicit_intent(category, "train", rng)
         packed = pack_question(model.language, intent, answer_for(category.title), spoken)
         out.append(Asked(index[name], packed))
-    if rng.random() < 0.12:
-        turns, reply = rng.choice(SMALL_TALK)
-        out.append(Asked(None, pack_question(model.language, rng.choice(turns), reply, True)))
+    if rng.random() < SMALL_TALK_SHARE:
+        turn, reply = draw_small_talk(rng)
+        out.append(Asked(None, pack_question(model.language, turn, reply, True)))
     return out
 
 

@@ -22,8 +22,11 @@ from lisa_model.language import LanguageModel, Vocabulary
 from training.household.language import IMPLICIT, explicit_intent, implicit_intent
 from training.household.taxonomy import Split, load_categories
 from training.name_space import name_vectors
+from training.small_talk import SMALL_TALK, draw_small_talk, validation_turns
 
 COSINE_SCALE = 16.0
+# Turns without a thing beside every spoken batch of 32 intents.
+SMALL_TALK_ROWS = 4
 
 
 def answer_for(title: str) -> str:
@@ -55,11 +58,19 @@ def sequence(vocabulary: Vocabulary, intent: str, answer: str | None) -> tuple[l
     return ids + (full if answer else full[:seg]), len(ids) + seg - 1
 
 
+def conversation(vocabulary: Vocabulary, turn: str, reply: str | None) -> tuple[list[int], int]:
+    """Ids of a turn without a thing, and the position that predicts its reply's first token."""
+    ids = [*vocabulary.before_image(), *vocabulary.after_image(), *vocabulary.question(turn)]
+    return ids + (vocabulary.encode_answer(reply) if reply else []), len(ids) - 1
+
+
 def answer_vocabulary(vocabulary: Vocabulary) -> Tensor:
     """Ids that occur in any answer (sampled softmax always contains them)."""
     ids = {vocabulary.seg, vocabulary.eos}
     for category in load_categories().values():
         ids.update(vocabulary.encode_answer(answer_for(category.title)))
+    for group in SMALL_TALK:
+        ids.update(vocabulary.encode_answer(group.reply))
     return torch.tensor(sorted(ids))
 
 
@@ -122,6 +133,18 @@ def accuracy(
     return right / (count // 32 * 32), ten / (count // 32 * 32)
 
 
+@torch.inference_mode()
+def first_words(model: LanguageModel, turns: list[str]) -> list[int]:
+    """The token that each turn's answer would begin with (greedy, without an image)."""
+    out = []
+    for turn in turns:
+        ids, at = conversation(model.vocabulary, turn, None)
+        with torch.autocast("cpu", torch.bfloat16):
+            states = model.states(model.embed(torch.tensor([ids])))
+            out.append(int(model.logits(states[0, at]).argmax()))
+    return out
+
+
 def seg_prompts(model: LanguageModel, intents: list[str]) -> Tensor:
     """Prompts (n, out_dim) of intents without an image, teacher-forced."""
     rows = [sequence(model.vocabulary, intent, None) for intent in intents]
@@ -179,8 +202,13 @@ def train(*, config: LisaConfig, out: Path, steps: int, batch: int, seed: int) -
             sequence(model.vocabulary, intent, answer_for(titles[k]) if spoken else None)
             for k, intent in drawn
         ]
-        width = max(len(ids) for ids, _ in rows)
-        ids = torch.tensor([r + [0] * (width - len(r)) for r, _ in rows])
+        talk = [
+            conversation(model.vocabulary, *draw_small_talk(rng))
+            for _ in range(SMALL_TALK_ROWS if spoken else 0)
+        ]
+        everything = [ids for ids, _ in rows + talk]
+        width = max(len(ids) for ids in everything)
+        ids = torch.tensor([r + [0] * (width - len(r)) for r in everything])
         rate = min(1.0, (step + 1) / 30) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * max(rate, 0.02)
@@ -191,13 +219,15 @@ def train(*, config: LisaConfig, out: Path, steps: int, batch: int, seed: int) -
         target = torch.tensor([k for k, _ in drawn])
         loss = F.cross_entropy(COSINE_SCALE * prompt @ names.T, target, label_smoothing=0.05)
         if spoken:
+            # "It is [SEG]": the answer's first token is predicted two before [SEG] is.
+            begins = [seg_at - 2 for _, seg_at in rows] + [first_at for _, first_at in talk]
             where = [
                 (row, position)
-                for row, (r, seg_at) in enumerate(rows)
-                for position in range(seg_at - 2, len(r) - 1)
+                for row, (r, begin) in enumerate(zip(everything, begins, strict=True))
+                for position in range(begin, len(r) - 1)
             ]
             picked = states[[r for r, _ in where], [p for _, p in where]]
-            follow = torch.tensor([rows[r][0][p + 1] for r, p in where])
+            follow = torch.tensor([everything[r][p + 1] for r, p in where])
             loss = loss + 0.5 * sampled_answer_loss(model, picked.float(), follow, kept)
         optimiser.zero_grad()
         loss.backward()
@@ -220,6 +250,10 @@ def train(*, config: LisaConfig, out: Path, steps: int, batch: int, seed: int) -
     for share, label in ((0.0, "implicit"), (1.0, "explicit")):
         full, ten = accuracy(model, names, "val", 384, 1, share)
         print(f"val {label}: of 197 {full:.3f}, of ten {ten:.3f}", flush=True)
+    thing = model.vocabulary.encode_answer(answer_for("x"))[0]
+    talk_first = first_words(model, validation_turns())
+    share = sum(token == thing for token in talk_first) / len(talk_first)
+    print(f"val small talk: answered like a thing {share:.3f} of {len(talk_first)}", flush=True)
 
 
 def main() -> None:

@@ -77,7 +77,7 @@ def train(
     for group in optimiser.param_groups:
         group["peak"] = group["lr"]
     dense_only = store.batches(views=24, questions=10, absent=0.0, rng=rng)
-    masks = store.batches(views=8, questions=5, absent=0.12, rng=rng)
+    masks = store.batches(views=8, questions=5, absent=0.4, rng=rng)
     state_file = out.with_suffix(".state")
     step = 0
     if state_file.exists():

@@ -38,8 +38,9 @@ def test_every_parameter_is_documented_and_its_default_allowed():
     Settings.defaults()
 
 
-def test_what_the_loaded_model_depends_on_is_read_only():
-    assert {spec.name for spec in PARAMETERS if spec.read_only} == {"model", "device", "dtype"}
+def test_what_is_fixed_when_the_model_is_loaded_is_read_only():
+    fixed = {"model", "device", "dtype", "inference_niceness"}
+    assert {spec.name for spec in PARAMETERS if spec.read_only} == fixed
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def start(*arguments: str) -> subprocess.Popen[str]:
     environment = os.environ | {
         "ROS_DOMAIN_ID": str(random.SystemRandom().randint(2, 100)),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET",
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "PYTHONUNBUFFERED": "1",
     }

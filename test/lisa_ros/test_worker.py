@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 import threading
 import time
 import weakref
@@ -200,3 +202,33 @@ def test_every_job_ends_exactly_once_under_fire(bench: Bench):
         thread.join()
     wait_for(lambda: len(bench.done) == 800)
     assert len({intent for intent, _ in bench.done}) == 800
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="niceness belongs to a thread on Linux only")
+def test_only_the_inference_thread_and_its_children_yield(make: Any) -> None:
+    seen: dict[str, int] = {}
+
+    def own_niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    def run(job: Job[str], frame: Frame) -> str:
+        seen["worker"] = own_niceness()
+        child = threading.Thread(target=lambda: seen.update(child=own_niceness()))
+        child.start()
+        child.join()
+        return "done"
+
+    before = own_niceness()
+    done = threading.Event()
+    worker: InferenceWorker[str] = InferenceWorker(
+        gate=lambda job, waited, now: Ready(Frame(colour=make.image(), received=0.0)),
+        run=run,
+        on_crash=lambda *crash: None,
+        niceness=min(19, before + 3),
+    )
+    worker.start()
+    worker.submit(Job(intent="a", submitted=0.0, on_done=lambda job, outcome: done.set()))
+    assert done.wait(10.0)
+    assert worker.stop(10.0)
+    assert seen == {"worker": min(19, before + 3), "child": min(19, before + 3)}
+    assert own_niceness() == before
