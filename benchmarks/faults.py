@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -24,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.fault_list import NORMAL_INTENT, Fault, all_faults
 from benchmarks.measures import table
 from benchmarks.rig import BenchmarkError, Rig, end_on_sigterm
-from benchmarks.soak import origin, rig_config
-from lisa_ros.demo_scene import DEFAULT_SCENE, SceneError, load_scene
+from benchmarks.rig_options import add_rig_options, origin, rig_config
+from lisa_ros.demo_scene import SceneError, load_scene
 
 _COUNT_S = 20.0
 _ANSWER_S = 120.0
@@ -129,13 +128,7 @@ def outcome_table(outcomes: Sequence[Outcome]) -> str:
 def parse_arguments(args: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="faults", description=__doc__.split("\n")[0])
-    parser.add_argument("--camera-hz", type=float, default=10.0)
-    parser.add_argument("--scene", default=DEFAULT_SCENE, help="name of a scene, or its .json")
-    parser.add_argument("--model", default="", help="default: the node's own")
-    parser.add_argument("--device", default="", help="default: the node's own")
-    parser.add_argument("--json", type=Path, help="write everything to this file")
-    parser.add_argument("--logs", type=Path, default=Path("out/faults_log"), help="folder")
-    parser.add_argument("--domain-id", type=int, default=1 + os.getpid() % 100, help="0 to 101")
+    add_rig_options(parser, logs=Path("out/faults_log"), camera_hz=10.0)
     return parser.parse_args(args)
 
 

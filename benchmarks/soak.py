@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 # Started as a script, Python looks for packages beside this file, not in the repository's root.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.measures import Spread, Verdict, spread, verdict_table
-from benchmarks.rig import BenchmarkError, Rig, RigConfig, commit, end_on_sigterm, warn_if_stale
+from benchmarks.rig import BenchmarkError, Rig, end_on_sigterm
+from benchmarks.rig_options import add_rig_options, origin, rig_config
 from benchmarks.soak_report import Limits, Recording, evaluate
-from lisa_ros.demo_report import machine_name
-from lisa_ros.demo_scene import DEFAULT_SCENE, SceneError
+from lisa_ros.demo_scene import SceneError
 
 # Many, so that a result names its intent without doubt: a text comes back only after 24 s at the
 # default pace.  Some have no object in most scenes; an answer without one counts as an answer.
@@ -137,17 +135,11 @@ def parse_arguments(args: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(prog="soak", description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--camera-hz", type=float, default=30.0)
     parser.add_argument("--intent-every", type=float, default=2.0, help="seconds between intents")
     parser.add_argument(
         "--warm-up", type=float, default=30.0, help="seconds whose memory is not compared"
     )
-    parser.add_argument("--scene", default=DEFAULT_SCENE, help="name of a scene, or its .json")
-    parser.add_argument("--model", default="", help="default: the node's own")
-    parser.add_argument("--device", default="", help="default: the node's own")
-    parser.add_argument("--json", type=Path, help="write everything to this file")
-    parser.add_argument("--logs", type=Path, default=Path("out/soak_log"), help="folder")
-    parser.add_argument("--domain-id", type=int, default=1 + os.getpid() % 100, help="0 to 101")
+    add_rig_options(parser, logs=Path("out/soak_log"), camera_hz=30.0)
     options = parser.parse_args(args)
     for name in ("minutes", "camera_hz", "intent_every"):
         if not getattr(options, name) > 0:
@@ -155,31 +147,6 @@ def parse_arguments(args: Sequence[str] | None) -> argparse.Namespace:
     if not 0 <= options.warm_up <= options.minutes * 60 - 15:
         parser.error("--warm-up: must leave at least 15 s of --minutes to compare memory over")
     return options
-
-
-def rig_config(options: argparse.Namespace, perception_command: Sequence[str]) -> RigConfig:
-    """Return what to start for a command line."""
-    return RigConfig(
-        scene=options.scene,
-        camera_hz=options.camera_hz,
-        model=options.model,
-        device=options.device,
-        logs=options.logs,
-        domain_id=options.domain_id,
-        perception_command=tuple(perception_command),
-    )
-
-
-def origin(options: argparse.Namespace, perception_command: Sequence[str]) -> dict[str, Any]:
-    """Return what a report needs for being compared with another one."""
-    return {
-        "machine": machine_name(),
-        "commit": commit(),
-        "stand_in_node": bool(perception_command),
-        "installed_modules_that_differ": [] if perception_command else warn_if_stale(),
-        "options": {key: str(value) for key, value in vars(options).items()},
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-    }
 
 
 def print_report(verdicts: Sequence[Verdict], spreads: dict[str, Spread | None]) -> None:

@@ -55,7 +55,7 @@ def run_segment(args: argparse.Namespace) -> None:
     """``lisa segment``."""
     import cv2
 
-    from lisa_model.overlay import draw_masks
+    from lisa_model.overlay import draw_masks, mask_box
     from lisa_model.rgbd import read_color
     from lisa_model.segmenter import ReasoningSegmenter
 
@@ -64,10 +64,8 @@ def run_segment(args: argparse.Namespace) -> None:
     result = segmenter.segment(image, args.intent, max_new_tokens=args.max_new_tokens)
     instances: list[dict[str, Any]] = []
     for mask, score in zip(result.masks, result.scores, strict=True):
-        rows, columns = mask.nonzero()
-        box = None
-        if len(rows):
-            box = [int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1]
+        left, top, width, height = mask_box(mask)
+        box = [left, top, left + width, top + height] if width else None
         instances.append({"score": float(score), "area_px": int(mask.sum()), "box_xyxy": box})
     print(result.text)
     for number, item in enumerate(instances):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from std_msgs.msg import Header
 
 from lisa_model.geometry import NoTarget3D, Target3D, estimate_target
+from lisa_model.overlay import mask_box
 from lisa_ros.conversion import depth_to_metres, image_to_rgb
 from lisa_ros.model_loader import SegmentationResultLike, Segmenter
 from lisa_ros.parameters import Settings
@@ -136,16 +137,6 @@ def check_result(result: SegmentationResultLike, size: tuple[int, ...]) -> None:
         raise ValueError(f"the model returned scores {scores} for {len(masks)} masks")
 
 
-def box_of(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """Return left, top, width, height of a mask's bounding box, all 0 when it is empty."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    columns = np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return 0, 0, 0, 0
-    left, top = int(columns[0]), int(rows[0])
-    return left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1
-
-
 def _instances(result: SegmentationResultLike, settings: Settings) -> tuple[Instance, ...]:
     instances = []
     for number, (mask, score) in enumerate(zip(result.masks, result.scores, strict=True), start=1):
@@ -156,7 +147,7 @@ def _instances(result: SegmentationResultLike, settings: Settings) -> tuple[Inst
                 mask=mask,
                 score=float(score),
                 area_px=area,
-                box_xywh=box_of(mask),
+                box_xywh=mask_box(mask),
                 is_target=area > 0 and float(score) >= settings.score_threshold,
             )
         )

@@ -13,7 +13,7 @@ from lisa_model.geometry import Target3D
 from lisa_ros.conversion import image_to_array
 from lisa_ros.overlay import draw_overlay
 from lisa_ros.parameters import PARAMETERS, Settings
-from lisa_ros.pipeline import answer_intent, box_of
+from lisa_ros.pipeline import answer_intent
 from lisa_ros.results import describe, to_instance_masks, to_target_point, to_targets
 from lisa_ros.sync import Frame
 
@@ -149,7 +149,3 @@ def test_overlay_colours_the_target_only(frame: Frame, fake: Any):
     assert not changed[44:, 50:].any()
     np.testing.assert_array_equal(answer.rgb, before)
     draw_overlay(answer_intent(fake, frame, "nothing: ünïcode 😀" * 20, SETTINGS))
-
-
-def test_box_of_an_empty_mask():
-    assert box_of(np.zeros((4, 5), bool)) == (0, 0, 0, 0)

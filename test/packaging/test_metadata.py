@@ -153,7 +153,11 @@ def test_ros_wheels_are_all_of_jazzy() -> None:
 
 
 # import name -> requirement, where they differ
-DISTRIBUTION = {"cv2": "opencv-python", "segment_anything": "segment-anything"}
+DISTRIBUTION = {
+    "cv2": "opencv-python",
+    "PIL": "pillow",
+    "segment_anything": "segment-anything",
+}
 # Installed only where they are used, or part of a larger requirement.
 # tqdm and huggingface_hub, tokenizers come with transformers; PIL is torchvision's.
 COMES_WITH = {"tqdm", "tokenizers", "huggingface_hub", "PIL"}
