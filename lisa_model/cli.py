@@ -1,6 +1,8 @@
 """``lisa``: the command line.
 
 lisa segment IMAGE "INTENT" [--model M --device D --out overlay.png --json result.json]
+lisa convert SRC DST [--vision-tower DIR --dtype bfloat16]
+lisa verify DIR
 lisa eval household [--split test --json FILE]
 """
 
@@ -13,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lisa_model.checkpoint.cli import add_parser as add_checkpoint_commands
 from lisa_model.errors import LisaError
 
 
@@ -35,6 +38,8 @@ def build_parser() -> argparse.ArgumentParser:
     segment.add_argument("--out", type=Path, help="write the image with its masks here (png, jpg)")
     segment.add_argument("--json", type=Path, help="write answer, boxes, areas and scores here")
     segment.set_defaults(run=run_segment)
+
+    add_checkpoint_commands(commands)
 
     evaluate = commands.add_parser("eval", help="score a model on a benchmark")
     benchmarks = evaluate.add_subparsers(dest="benchmark", required=True)

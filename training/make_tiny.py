@@ -27,7 +27,7 @@ class Recipe:
     text_steps: int = 600
     vision_steps: int = 1600
     dense_steps: int = 300
-    joint_steps: int = 400
+    joint_steps: int = 320
     crops: int = 1
     seed: int = 0
 

@@ -5,7 +5,8 @@ from safetensors.torch import load_file, save_file
 
 from lisa_model.errors import WeightsCorruptError, WeightsMissingError
 from lisa_model.model import CHECKSUM_FILE, CONFIG_FILE, WEIGHTS_FILE, LisaModel, sha256
-from lisa_model.segmenter import WEIGHTS, ReasoningSegmenter
+from lisa_model.segmenter import ReasoningSegmenter
+from lisa_model.tiny_segmenter import WEIGHTS
 
 pytestmark = pytest.mark.model
 

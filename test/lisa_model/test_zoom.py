@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lisa_model.segmenter import OUTSIDE, next_window
+from lisa_model.tiny_segmenter import OUTSIDE, next_window
 from lisa_model.zoom import CropWindow, zoom_window
 
 side = st.integers(120, 900)

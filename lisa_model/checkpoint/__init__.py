@@ -1,0 +1,1 @@
+"""Checkpoints of other people's making: opened safely, loaded leanly, converted once."""

@@ -1,0 +1,169 @@
+"""What a checkpoint in the official layout says about itself: config.json and tensor shapes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import LlamaConfig
+
+from lisa_model.checkpoint.reader import Checkpoint
+from lisa_model.errors import WeightsCorruptError, WeightsMissingError
+from lisa_model.llava.sam import SamConfig
+
+LLM_PREFIX = "model."
+SAM_PREFIX = "model.visual_model."
+PROJECTOR_PREFIX = "model.mm_projector."
+GAMMA_PREFIX = "model.text_hidden_fcs.0."
+CONFIG_FILE = "config.json"
+# Where `lisa convert` puts the vision tower.
+TOWER_FOLDER = "vision_tower"
+_ARCHITECTURES = ("LISAForCausalLM",)
+_NEEDED = (
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "rms_norm_eps",
+)
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """A LISA checkpoint.
+
+    Attributes:
+        values: config.json as it is.
+        sam: sizes of SAM, from the tensors' shapes.
+        vocab_size: rows of the embedding.
+        out_dim: width of a [SEG] prompt.
+    """
+
+    values: dict[str, Any]
+    sam: SamConfig
+    vocab_size: int
+    out_dim: int
+
+    @classmethod
+    def read(cls, folder: Path, checkpoint: Checkpoint) -> CheckpointConfig:
+        """Read ``config.json`` and the shapes.
+
+        Raises:
+            WeightsMissingError, WeightsCorruptError: naming the file and the key.
+        """
+        values = read_config(folder)
+        for key in _NEEDED:
+            if key not in values:
+                raise WeightsCorruptError(f"{folder / CONFIG_FILE} lacks {key!r}")
+        if values.get("rope_scaling"):
+            raise WeightsCorruptError(
+                f"{folder / CONFIG_FILE}: rope_scaling {values['rope_scaling']} is not supported"
+            )
+        if values.get("mm_vision_select_feature", "patch") != "patch":
+            raise WeightsCorruptError(
+                f"{folder / CONFIG_FILE}: mm_vision_select_feature must be 'patch'"
+            )
+        shapes = checkpoint.shapes
+        if any(key.startswith("base_model.model.") or ".lora_" in key for key in shapes):
+            raise WeightsCorruptError(
+                f"{folder}: the LoRA weights are not merged yet; merge them into the base model "
+                "first (W0 + alpha / r * B A)"
+            )
+        for key in (LLM_PREFIX + "embed_tokens.weight", GAMMA_PREFIX + "2.weight"):
+            if key not in shapes:
+                raise WeightsMissingError(
+                    f"{folder}: tensor {key!r} is missing; this is not a (complete) LISA checkpoint"
+                )
+        return cls(
+            values=values,
+            sam=SamConfig.from_shapes(shapes, SAM_PREFIX),
+            vocab_size=int(shapes[LLM_PREFIX + "embed_tokens.weight"][0]),
+            out_dim=int(shapes[GAMMA_PREFIX + "2.weight"][0]),
+        )
+
+    @property
+    def llm(self) -> LlamaConfig:
+        """The LLM's sizes for transformers."""
+        values = self.values
+        return LlamaConfig(
+            vocab_size=self.vocab_size,
+            hidden_size=values["hidden_size"],
+            intermediate_size=values["intermediate_size"],
+            num_hidden_layers=values["num_hidden_layers"],
+            num_attention_heads=values["num_attention_heads"],
+            num_key_value_heads=values.get("num_key_value_heads"),
+            rms_norm_eps=values["rms_norm_eps"],
+            max_position_embeddings=values.get("max_position_embeddings", 2048),
+            rope_parameters={
+                "rope_type": "default",
+                "rope_theta": float(values.get("rope_theta", 10000.0)),
+            },
+            attn_implementation="sdpa",
+            pad_token_id=None,
+            tie_word_embeddings=False,
+        )
+
+    @property
+    def select_layer(self) -> int:
+        """Which of CLIP's hidden states the projector reads."""
+        return int(self.values.get("mm_vision_select_layer", -2))
+
+    @property
+    def tower_name(self) -> str:
+        """Name or path of the CLIP model that the checkpoint was trained with."""
+        return str(self.values.get("mm_vision_tower") or self.values.get("vision_tower") or "")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json of a folder.
+
+    Raises:
+        WeightsMissingError, WeightsCorruptError: it is not there, or no JSON object.
+    """
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise WeightsMissingError(f"{path} is missing")
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise WeightsCorruptError(f"{path} is not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise WeightsCorruptError(f"{path} holds no JSON object")
+    return values
+
+
+def is_official(folder: Path) -> bool:
+    """Whether a folder is laid out like an official checkpoint (and not like lisa-tiny)."""
+    if not (folder / CONFIG_FILE).is_file():
+        return False
+    values = read_config(folder)
+    named = set(values.get("architectures") or ()) & set(_ARCHITECTURES)
+    return bool(named) or "mm_vision_tower" in values
+
+
+def find_tower(folder: Path, config: CheckpointConfig, given: str | Path | None) -> Path:
+    """The folder of the CLIP model; it is no part of a LISA checkpoint.
+
+    Args:
+        folder: the checkpoint's.
+        given: what the user named; None to look beside the checkpoint and where config.json points.
+
+    Raises:
+        WeightsMissingError: it is nowhere; the message says how to get it.
+    """
+    if given is not None:
+        return Path(given).expanduser()
+    name = config.tower_name
+    tried = [folder / TOWER_FOLDER]
+    if name:
+        tried += [Path(name), folder / name, folder.parent / name, folder.parent / Path(name).name]
+    for place in tried:
+        if (place / CONFIG_FILE).is_file():
+            return place
+    raise WeightsMissingError(
+        f"the checkpoint in {folder} was trained with the vision tower {name!r}, which is not part "
+        "of it. Download that CLIP model (config.json, weights, preprocessor_config.json) and name "
+        "its folder: --vision-tower DIR, or from_pretrained(..., vision_tower=DIR)"
+    )

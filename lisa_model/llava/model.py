@@ -1,0 +1,130 @@
+"""The network of a LISA checkpoint, under the names of the official state dict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import LlamaModel
+from transformers.cache_utils import Cache
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+from lisa_model.checkpoint.loading import load_into
+from lisa_model.checkpoint.reader import Checkpoint
+from lisa_model.llava.config import PROJECTOR_PREFIX, CheckpointConfig
+from lisa_model.llava.projector import build_projector
+from lisa_model.llava.sam import Sam
+
+
+class LisaLlama(LlamaModel):
+    """LLaMA with what LISA hangs into it: projector, gamma (text_hidden_fcs) and SAM."""
+
+    mm_projector: nn.Module
+    text_hidden_fcs: nn.ModuleList
+    visual_model: Sam
+
+
+class LisaForCausalLM(nn.Module):
+    """The whole model but for the CLIP tower; its keys are those of a released checkpoint."""
+
+    def __init__(self, *, config: CheckpointConfig, shapes: Mapping[str, Sequence[int]]) -> None:
+        """Build the modules; use it under ``torch.device("meta")`` and load afterwards."""
+        super().__init__()
+        llm = config.llm
+        hidden = int(llm.hidden_size)
+        self.config = config
+        self.model = LisaLlama(llm)
+        self.model.mm_projector = build_projector(shapes, PROJECTOR_PREFIX)
+        gamma = nn.Sequential(
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, config.out_dim),
+            nn.Dropout(0.0),
+        )
+        self.model.text_hidden_fcs = nn.ModuleList([gamma])
+        self.model.visual_model = Sam(config=config.sam)
+        self.lm_head = nn.Linear(hidden, config.vocab_size, bias=False)
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        checkpoint: Checkpoint,
+        config: CheckpointConfig,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> LisaForCausalLM:
+        """Load every tensor once, without a copy where type and device allow it.
+
+        Raises:
+            WeightsMissingError, WeightsCorruptError: naming tensor and file.
+        """
+        with torch.device("meta"):
+            model = cls(config=config, shapes=checkpoint.shapes)
+        load_into(
+            model,
+            checkpoint,
+            dtype=dtype,
+            device=device,
+            # Made anew below; only files of transformers 4.31 and before hold it.
+            ignore=lambda name: (
+                name.endswith("rotary_emb.inv_freq") or name.startswith("model.vision_tower.")
+            ),
+            # Frequencies of SAM's positions lose their meaning in 8 bits.
+            keep_float32=lambda name: name.endswith("positional_encoding_gaussian_matrix"),
+        )
+        model.model.rotary_emb = LlamaRotaryEmbedding(config=config.llm).to(device)
+        return model.eval()
+
+    @property
+    def sam(self) -> Sam:
+        """The mask side."""
+        return self.model.visual_model
+
+    @property
+    def device(self) -> torch.device:
+        """Where the LLM runs."""
+        return self.model.embed_tokens.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating-point type in which the LLM computes."""
+        return self.model.norm.weight.dtype
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """(…,) int64 -> (…, hidden)."""
+        return self.model.embed_tokens(ids).to(self.dtype)
+
+    def project(self, features: Tensor) -> Tensor:
+        """CLIP features (B, patches, width) -> image tokens (B, patches, hidden)."""
+        return self.model.mm_projector(features.to(self.dtype))
+
+    def states(
+        self, embeddings: Tensor, *, cache: Cache | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """Last-layer states after the final norm, (B, L, hidden).
+
+        Positions go on from the cache and count padding too, as the official code does.
+
+        Args:
+            embeddings: (B, L, hidden).
+            cache: keys and values of earlier positions, extended in place.
+            mask: (B, L) bool, False at padding on the right; None when there is none.
+        """
+        past = cache.get_seq_length() if cache is not None else 0
+        length = embeddings.shape[1]
+        positions = torch.arange(past, past + length, device=embeddings.device).unsqueeze(0)
+        out: Any = self.model(
+            inputs_embeds=embeddings,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        )
+        return out.last_hidden_state
+
+    def prompts(self, states: Tensor) -> Tensor:
+        """Gamma: states that predict a [SEG] (n, hidden) -> prompts of SAM (n, out_dim)."""
+        return self.model.text_hidden_fcs[0](states)

@@ -1,0 +1,99 @@
+"""Images in and masks out, exactly as the official LISA code does it.
+
+Pillow resizes the uint8 pixels (with antialiasing and rounding); a resize of float tensors gives
+other values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+# SAM's pixel statistics (segment-anything); of 0..255 values.
+SAM_MEAN = (123.675, 116.28, 103.53)
+SAM_STD = (58.395, 57.12, 57.375)
+
+
+def clip_pixels(
+    image: NDArray[np.uint8],
+    *,
+    resize: int,
+    crop: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+) -> Tensor:
+    """What CLIP sees: the middle of the image.
+
+    The shortest edge is resized to ``resize`` (bicubic), a square of ``crop`` cut from the centre:
+    the ends of the long side are invisible to the LLM.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+
+    Returns:
+        (3, crop, crop) float32.
+    """
+    height, width = image.shape[:2]
+    short, long = min(height, width), max(height, width)
+    scaled = int(resize * long / short)
+    size = (resize, scaled) if width <= height else (scaled, resize)  # (width, height)
+    small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+    top, left = (small.shape[0] - crop) // 2, (small.shape[1] - crop) // 2
+    if min(top, left) < 0:
+        raise ValueError(f"crop {crop} is larger than the resized image {small.shape[:2]}")
+    cut = small[top : top + crop, left : left + crop].astype(np.float32) / np.float32(255.0)
+    normal = (cut - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
+    return torch.from_numpy(np.ascontiguousarray(normal.transpose(2, 0, 1)))
+
+
+def sam_resize(image: NDArray[np.uint8], target: int) -> NDArray[np.uint8]:
+    """Resize the longest side to ``target`` (bilinear); smaller images are enlarged.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+    """
+    height, width = image.shape[:2]
+    scale = target / max(height, width)
+    size = (int(width * scale + 0.5), int(height * scale + 0.5))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+
+
+def sam_pixels(image: NDArray[np.uint8], target: int) -> tuple[Tensor, tuple[int, int]]:
+    """What SAM sees: the whole image, normalised and padded with zeros at the right and bottom.
+
+    Returns:
+        (3, target, target) float32 and the resized image's (height, width).
+    """
+    small = sam_resize(image, target)
+    pixels = torch.from_numpy(small.astype(np.float32)).permute(2, 0, 1)
+    pixels = (pixels - torch.tensor(SAM_MEAN).view(3, 1, 1)) / torch.tensor(SAM_STD).view(3, 1, 1)
+    height, width = small.shape[:2]
+    return F.pad(pixels, (0, target - width, 0, target - height)), (height, width)
+
+
+def postprocess_masks(
+    low_resolution: Tensor, *, target: int, resized: tuple[int, int], original: tuple[int, int]
+) -> Tensor:
+    """Mask logits in the size of the user's image.
+
+    Args:
+        low_resolution: (n, 1, h, w) of the mask decoder.
+        target: SAM's input side.
+        resized: (height, width) of the image within that input, see :func:`sam_pixels`.
+        original: (height, width) of the user's image.
+
+    Returns:
+        (n, height, width) float32.
+    """
+    height, width = resized
+    big = F.interpolate(
+        low_resolution.float(), (target, target), mode="bilinear", align_corners=False
+    )
+    cut = big[..., :height, :width]
+    return F.interpolate(cut, original, mode="bilinear", align_corners=False)[:, 0]

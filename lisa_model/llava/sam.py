@@ -1,0 +1,170 @@
+"""SAM as LISA uses it: image encoder, and mask decoder prompted by a [SEG] embedding.
+
+The modules are those of the package ``segment_anything`` (their keys are the checkpoint's); the
+encoder's attention is replaced by :class:`lisa_model.llava.sam_attention.FastAttention`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
+from torch import Tensor, nn
+
+from lisa_model.errors import WeightsCorruptError
+from lisa_model.llava.sam_attention import FastAttention
+
+# The shapes of a checkpoint do not tell the decoder's number of heads; all SAM models have 8.
+DECODER_HEADS = 8
+
+
+@dataclass(frozen=True)
+class SamConfig:
+    """Sizes of a SAM model; see segment-anything's ``build_sam`` for ViT-B, ViT-L and ViT-H."""
+
+    image_size: int
+    patch_size: int
+    dim: int
+    depth: int
+    heads: int
+    mlp_dim: int
+    window: int
+    global_blocks: tuple[int, ...]
+    out_dim: int
+    decoder_depth: int
+    decoder_mlp: int
+    mask_tokens: int
+    mask_channels: int
+    iou_depth: int
+    iou_hidden: int
+
+    @classmethod
+    def from_shapes(cls, shapes: Mapping[str, Sequence[int]], prefix: str) -> SamConfig:
+        """Sizes from a checkpoint's tensor shapes (config.json does not hold them).
+
+        Args:
+            shapes: by key.
+            prefix: of SAM's keys, such as ``model.visual_model.``.
+
+        Raises:
+            WeightsCorruptError: naming a tensor that is missing.
+        """
+
+        def shape(name: str) -> Sequence[int]:
+            if prefix + name not in shapes:
+                raise WeightsCorruptError(f"the checkpoint lacks {prefix + name} (part of SAM)")
+            return shapes[prefix + name]
+
+        def count(pattern: str) -> int:
+            found = [m for key in shapes if (m := re.match(re.escape(prefix) + pattern, key))]
+            return 1 + max((int(m[1]) for m in found), default=-1)
+
+        dim, _, patch, _ = shape("image_encoder.patch_embed.proj.weight")
+        grid = shape("image_encoder.pos_embed")[1]
+        depth = count(r"image_encoder\.blocks\.(\d+)\.")
+        # A table of relative positions has 2 * side - 1 rows, one head wide. A window as large as
+        # the grid attends like a global block, but is padded to itself: no difference.
+        rows = [shape(f"image_encoder.blocks.{k}.attn.rel_pos_h") for k in range(depth)]
+        sides = [(int(row[0]) + 1) // 2 for row in rows]
+        windows = sorted({side for side in sides if side != grid})
+        if len(windows) > 1:
+            raise WeightsCorruptError(
+                f"SAM's blocks have windows of {windows} patches at a grid of {grid}; at most one "
+                "window size is supported"
+            )
+        return cls(
+            image_size=int(grid * patch),
+            patch_size=int(patch),
+            dim=int(dim),
+            depth=depth,
+            heads=int(dim // rows[0][1]),
+            mlp_dim=int(shape("image_encoder.blocks.0.mlp.lin1.weight")[0]),
+            window=windows[0] if windows else 0,
+            global_blocks=tuple(k for k, side in enumerate(sides) if side == grid),
+            out_dim=int(shape("image_encoder.neck.0.weight")[0]),
+            decoder_depth=count(r"mask_decoder\.transformer\.layers\.(\d+)\."),
+            decoder_mlp=int(shape("mask_decoder.transformer.layers.0.mlp.lin1.weight")[0]),
+            mask_tokens=int(shape("mask_decoder.mask_tokens.weight")[0]),
+            mask_channels=int(shape("prompt_encoder.mask_downscaling.3.weight")[0]),
+            iou_depth=count(r"mask_decoder\.iou_prediction_head\.layers\.(\d+)\."),
+            iou_hidden=int(shape("mask_decoder.iou_prediction_head.layers.0.weight")[0]),
+        )
+
+
+class Sam(nn.Module):
+    """Image encoder, prompt encoder and mask decoder with the official names."""
+
+    def __init__(self, *, config: SamConfig) -> None:
+        super().__init__()
+        self.config = config
+        grid = config.image_size // config.patch_size
+        self.image_encoder: Any = ImageEncoderViT(
+            depth=config.depth,
+            embed_dim=config.dim,
+            img_size=config.image_size,
+            mlp_ratio=config.mlp_dim / config.dim,
+            norm_layer=partial(nn.LayerNorm, eps=1e-6),
+            num_heads=config.heads,
+            patch_size=config.patch_size,
+            qkv_bias=True,
+            use_rel_pos=True,
+            global_attn_indexes=config.global_blocks,
+            window_size=config.window,
+            out_chans=config.out_dim,
+        )
+        for block in self.image_encoder.blocks:
+            block.attn = FastAttention.like(block.attn)
+        self.prompt_encoder: Any = PromptEncoder(
+            embed_dim=config.out_dim,
+            image_embedding_size=(grid, grid),
+            input_image_size=(config.image_size, config.image_size),
+            mask_in_chans=config.mask_channels,
+        )
+        self.mask_decoder: Any = MaskDecoder(
+            num_multimask_outputs=config.mask_tokens - 1,
+            transformer=TwoWayTransformer(
+                depth=config.decoder_depth,
+                embedding_dim=config.out_dim,
+                mlp_dim=config.decoder_mlp,
+                num_heads=DECODER_HEADS,
+            ),
+            transformer_dim=config.out_dim,
+            iou_head_depth=config.iou_depth,
+            iou_head_hidden_dim=config.iou_hidden,
+        )
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """(B, 3, S, S) normalised pixels -> (B, out_dim, S/16, S/16)."""
+        return self.image_encoder(pixels)
+
+    def decode(self, embedding: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor]:
+        """Masks of [SEG] embeddings on one image.
+
+        Args:
+            embedding: (1, out_dim, s, s) of :meth:`encode`.
+            prompts: (n, out_dim), one row per [SEG].
+
+        Returns:
+            mask logits (n, 1, 4s, 4s) and predicted IoU (n, 1); n may be 0.
+        """
+        if len(prompts) == 0:  # the decoder's reshapes do not know what to do with nothing
+            side = 4 * embedding.shape[-1]
+            return embedding.new_zeros(0, 1, side, side), embedding.new_zeros(0, 1)
+        dense = self.prompt_encoder.no_mask_embed.weight.view(1, -1, 1, 1)
+        masks, iou = self.mask_decoder(
+            image_embeddings=embedding,
+            image_pe=self.prompt_encoder.get_dense_pe().to(embedding.dtype),
+            sparse_prompt_embeddings=prompts.unsqueeze(1).to(embedding.dtype),
+            dense_prompt_embeddings=dense.expand(len(prompts), -1, *embedding.shape[-2:]),
+            multimask_output=False,
+        )
+        return masks, iou
+
+    def dtype(self) -> torch.dtype:
+        """Floating-point type of the encoder."""
+        return self.image_encoder.patch_embed.proj.weight.dtype
