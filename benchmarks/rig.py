@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,11 +18,11 @@ from types import FrameType, TracebackType
 
 import rclpy
 
+from benchmarks.origin import ROOT
 from benchmarks.probe import Probe
 from lisa_ros.demo import PERCEPTION, PLAYER, Process, environment, installed_program
 from lisa_ros.demo_scene import find_scene
 
-ROOT = Path(__file__).resolve().parents[1]
 _MB = 1e6
 
 
@@ -203,19 +202,6 @@ def end_on_sigterm() -> None:
         raise SystemExit(128 + number)
 
     signal.signal(signal.SIGTERM, end)
-
-
-def commit() -> str:
-    """Return the commit of the source tree, with "-dirty" when files differ; "unknown" without."""
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(ROOT), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        return git("rev-parse", "--short", "HEAD") + ("-dirty" if git("status", "-s") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def stale_modules() -> list[str]:

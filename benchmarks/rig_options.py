@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rig import RigConfig, commit, warn_if_stale
+from benchmarks.origin import commit
+from benchmarks.rig import RigConfig, warn_if_stale
 from lisa_ros.demo_report import machine_name
 from lisa_ros.demo_scene import DEFAULT_SCENE
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicCache
 
-from lisa_model.language import copy_cache
+from lisa_model.llava.cache import fork
 from lisa_model.llava.model import LisaForCausalLM
 
 
@@ -30,7 +30,7 @@ class Answer:
 @torch.inference_mode()
 def extend(model: LisaForCausalLM, cache: Cache | None, embeddings: Tensor) -> DynamicCache:
     """A new cache: ``cache`` and what (1, L, hidden) embeddings add to it."""
-    grown = DynamicCache() if cache is None else copy_cache(cache)
+    grown = fork(cache)
     model.states(embeddings, cache=grown)
     return grown
 
@@ -55,7 +55,7 @@ def generate(
         question: ids after the image. A [SEG] in them gives a mask too, as in the official code.
         stop_at_seg: end as soon as [SEG] is predicted: its mask is final then.
     """
-    cache = copy_cache(prefix)
+    cache = fork(prefix)
     feed, out = question, list[int]()
     rows: list[Tensor] = []
     for number in range(max_new_tokens):
@@ -85,7 +85,7 @@ def force(
     """The same for a given answer: one pass, nothing is generated (LISA's validation)."""
     ids = question + answer
     fed = torch.tensor([ids], device=model.device)
-    states = model.states(model.embed(fed), cache=copy_cache(prefix))[0]
+    states = model.states(model.embed(fed), cache=fork(prefix))[0]
     rows = [states[at - 1] for at, token in enumerate(ids) if at and token == seg_id]
     predicting = states[len(question) - 1 : len(ids) - 1]
     chances = model.lm_head(predicting).float().log_softmax(-1)
