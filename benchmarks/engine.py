@@ -1,6 +1,6 @@
 """The engine of LISA checkpoints against the way the official code computes, side by side.
 
-    python -m benchmarks.engine --work data/engine --json out/engine.json
+    lisa bench engine [--work data/engine --times 3 --json out/engine.json]
 
 Sizes: LLaMA 22 x 1536, CLIP ViT-L/14, SAM ViT-B at 1024 px; random weights, written to --work once.
 One image of 480x640, an answer of 32 tokens of which the third is [SEG]. Exit status 0 when every
@@ -15,19 +15,22 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from benchmarks.checkpoint_shapes import SIZES, Sizes
+from benchmarks.engine_report import Line, Report, text
 from benchmarks.full_size_checkpoint import MODEL_FOLDER, TOWER_FOLDER, write_checkpoint
-from benchmarks.measures import table
-from benchmarks.naive import naive_answer
+from benchmarks.loading import LIMIT as LOADING_LIMIT
+from benchmarks.loading import measure_loading
+from benchmarks.naive import NaiveAnswer, naive_answer
 from benchmarks.origin import commit
+from benchmarks.stopwatch import Stopwatch
 from lisa_model.llava.quantization import llm_bytes
 from lisa_model.llava.segmenter import LisaSegmenter
 from lisa_model.segmenter import ReasoningSegmenter, SegmentationResult
@@ -49,19 +52,6 @@ PROMPT = "Which of the things on the table would you take to change the channel?
 # Of nothing that a tokenizer has: the answers run to their full length.
 NO_EOS = -1
 
-Value = TypeVar("Value")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measured line; ``limit`` is what the ratio has to reach, None where there is no limit."""
-
-    what: str
-    seconds: float
-    ratio: float
-    limit: float | None
-    agrees: str
-
 
 def scene(height: int = 480, width: int = 640) -> NDArray[np.uint8]:
     """An image that is neither flat nor noise."""
@@ -70,19 +60,21 @@ def scene(height: int = 480, width: int = 640) -> NDArray[np.uint8]:
     return np.stack(waves, axis=-1).astype(np.uint8)
 
 
+@dataclass
 class Bench:
-    """The models of one checkpoint, and what was measured on them so far."""
+    """The models of one checkpoint, and what was measured on them so far.
 
-    def __init__(self, folders: tuple[Path, Path], times: int) -> None:
-        self.folders = folders
-        self.times = times
-        self.image = scene()
-        self.rows: list[Row] = []
-        self.samples: dict[str, list[float]] = {}
-        self.stages: dict[str, dict[str, float]] = {}
-        self.verdicts: dict[str, bool] = {}
-        self.slow = 0.0
-        self.third: int | None = None  # the token in whose place [SEG] is planted
+    Attributes:
+        folders: of the model and of its vision tower.
+        times: runs of each line of the engine.
+        third: the token in whose place [SEG] is planted.
+    """
+
+    folders: tuple[Path, Path]
+    times: int
+    image: NDArray[np.uint8] = field(default_factory=scene)
+    report: Report = field(default_factory=Report)
+    third: int | None = None
 
     def open(self, dtype: str, quantization: str | None = None) -> LisaSegmenter:
         """Open the checkpoint with an answer that has one [SEG] and no end."""
@@ -99,8 +91,7 @@ class Bench:
         head.weight = torch.nn.Parameter(weight, requires_grad=False)
         if self.third is None:
             self.third = self.ask(opened).token_ids[SEG_AT]
-        seg = opened.tokenizer.seg_id
-        weight[[seg, self.third]] = weight[[self.third, seg]]
+        swap_rows(opened, opened.tokenizer.seg_id, self.third)
         return opened
 
     def ask(self, segmenter: LisaSegmenter, *, stop_at_seg: bool = False) -> SegmentationResult:
@@ -114,75 +105,87 @@ class Bench:
         segmenter.engine._frames.clear()
         return self.ask(segmenter)
 
-    def add(
-        self, what: str, limit: float | None, run: Callable[[], SegmentationResult]
+    def naive(self, segmenter: LisaSegmenter, name: str) -> NaiveAnswer:
+        """The official way, once: it takes minutes."""
+        prompt = segmenter._ids([(segmenter._user_text(PROMPT, False), None)])
+        watch = Stopwatch()
+        start = time.perf_counter()
+        answer = naive_answer(
+            segmenter, self.image, prompt, max_new_tokens=TOKENS, eos_id=NO_EOS, watch=watch
+        )
+        self.report.add(Line(name=name, samples_s=[time.perf_counter() - start], watches=[watch]))
+        return answer
+
+    def measure(
+        self, name: str, segmenter: LisaSegmenter, run: Callable[[], SegmentationResult]
     ) -> SegmentationResult:
-        """Measure a line; its agreement is filled in by :meth:`agree`."""
-        seconds, self.samples[what], value = timed(run, self.times)
-        ratio = self.slow / seconds
-        self.rows.append(Row(what, seconds, ratio, limit, ""))
-        self.stages[what] = value.timings
-        if limit is not None:
-            self.verdicts[f"{what}: {limit:g}x"] = ratio >= limit
-        print(f"{what}: {seconds:.2f} s, {ratio:.1f}x", flush=True)
+        """Measure a line of the engine."""
+        line = Line(name=name)
+        for _ in range(self.times):
+            watch = Stopwatch()
+            with watch.watching(segmenter):
+                start = time.perf_counter()
+                value = run()
+                line.samples_s.append(time.perf_counter() - start)
+            line.watches.append(watch)
+        self.report.add(line)
         return value
 
-    def agree(self, text: str) -> None:
-        """Say how the last line's answer compares."""
-        self.rows[-1] = replace(self.rows[-1], agrees=text)
 
-
-def timed(run: Callable[[], Value], times: int) -> tuple[float, list[float], Value]:
-    """Median seconds, all seconds, and the last value."""
-    seconds = []
-    for _ in range(times):
-        start = time.perf_counter()
-        value = run()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds), seconds, value
+def swap_rows(segmenter: LisaSegmenter, one: int, other: int) -> None:
+    """Exchange two tokens in the head: where one was predicted, the other is now."""
+    weight = segmenter.engine.model.lm_head.weight
+    weight[[one, other]] = weight[[other, one]]
 
 
 def measure_float32(bench: Bench) -> tuple[SegmentationResult, int]:
     """Baseline and engine in float32; the engine's answer and the LLM's bytes."""
     exact = bench.open("float32")
-    prompt = exact._ids([(exact._user_text(PROMPT, False), None)])
-    start = time.perf_counter()
-    naive = naive_answer(exact, bench.image, prompt, max_new_tokens=TOKENS, eos_id=NO_EOS)
-    bench.slow = time.perf_counter() - start
-    bench.rows.append(Row("as the official code, float32", bench.slow, 1.0, None, ""))
-    print(f"as the official code, float32: {bench.slow:.1f} s", flush=True)
-    answer = bench.add("engine, float32, new image", 6.0, lambda: bench.fresh(exact))
+    naive = bench.naive(exact, "naive_float32")
+    answer = bench.measure("float32", exact, lambda: bench.fresh(exact))
     same = answer.token_ids == naive.ids
-    error = float(np.abs(answer.mask_logits - naive.mask_logits).max())
-    bench.agree(f"ids {'equal' if same else 'DIFFER'}, mask logits within {error:.1e}")
-    bench.verdicts |= {
-        "float32: ids equal": same,
-        "float32: a mask, within 1e-4": len(answer.masks) > 0 and error <= 1e-4,
-    }
+    error = float(np.abs(answer.mask_logits - naive.mask_logits).max(initial=0.0))
+    bench.report.note(
+        "float32", f"ids {'equal' if same else 'DIFFER'}, mask logits within {error:.1e}"
+    )
+    bench.report.require("float32: ids equal", same)
+    bench.report.require("float32: a mask, within 1e-4", len(answer.masks) > 0 and error <= 1e-4)
     # Of a question nothing is kept, so the same words serve as the second intent.
-    bench.add("second intent, float32", 30.0, lambda: bench.ask(exact))
-    bench.add("second intent, float32, mask only", 30.0, lambda: bench.ask(exact, stop_at_seg=True))
+    bench.measure("second_intent_float32", exact, lambda: bench.ask(exact))
+    bench.measure(
+        "second_intent_float32_mask_only", exact, lambda: bench.ask(exact, stop_at_seg=True)
+    )
     return answer, llm_bytes(exact.engine.model)
 
 
 def measure_bfloat16(bench: Bench, truth: SegmentationResult) -> None:
-    """The engine in bfloat16."""
+    """Baseline and engine in bfloat16, and an answer without [SEG]."""
     half = bench.open("bfloat16")
-    answer = bench.add("engine, bfloat16, new image", 12.0, lambda: bench.fresh(half))
+    bench.naive(half, "naive_bfloat16")
+    answer = bench.measure("bfloat16", half, lambda: bench.fresh(half))
     iou = first_mask_iou(answer, truth)
-    bench.agree(f"mask IoU {iou:.4f}")
-    bench.verdicts["bfloat16: mask IoU >= 0.985"] = iou >= 0.985
-    bench.add("second intent, bfloat16", 30.0, lambda: bench.ask(half))
+    bench.report.note("bfloat16", f"mask IoU {iou:.4f} to float32")
+    bench.report.require("bfloat16: mask IoU >= 0.985", iou >= 0.985)
+    bench.measure("second_intent_bfloat16", half, lambda: bench.ask(half))
+    bench.measure(
+        "second_intent_bfloat16_mask_only", half, lambda: bench.ask(half, stop_at_seg=True)
+    )
+    assert bench.third is not None
+    swap_rows(half, half.tokenizer.seg_id, bench.third)
+    silent = bench.measure("no_seg_bfloat16", half, lambda: bench.fresh(half))
+    bench.report.note("no_seg_bfloat16", f"{len(silent.masks)} masks")
+    bench.report.require("no [SEG]: no mask", len(silent.masks) == 0)
 
 
 def measure_int8(bench: Bench, truth: SegmentationResult, exact_bytes: int) -> float:
     """The engine with an int8 LLM; its share of the float32 LLM's memory."""
     small = bench.open("float32", "int8")
-    answer = bench.add("engine, int8, new image", None, lambda: bench.fresh(small))
+    answer = bench.measure("int8", small, lambda: bench.fresh(small))
     share = llm_bytes(small.engine.model) / exact_bytes
     iou = first_mask_iou(answer, truth)
-    bench.agree(f"mask IoU {iou:.4f}, LLM memory {share:.3f} of float32")
-    bench.verdicts |= {"int8: mask IoU >= 0.97": iou >= 0.97, "int8: memory <= 0.35": share <= 0.35}
+    bench.report.note("int8", f"mask IoU {iou:.4f} to float32, LLM memory {share:.3f} of float32")
+    bench.report.require("int8: mask IoU >= 0.97", iou >= 0.97)
+    bench.report.require("int8: LLM memory <= 0.35 of float32", share <= 0.35)
     return share
 
 
@@ -202,27 +205,48 @@ def measure(work: Path, times: int, size: Sizes = SIZE) -> dict[str, Any]:
         work: folder of the checkpoint; written when it is not there.
         times: runs of each engine line.
         size: of the networks.
+
+    Returns:
+        ``speedup_*`` (ratios to the naive float32 answer), ``no_seg_sam_s``, ``stages`` and the
+        rest; see benchmarks/README.md.
     """
     if not (work / "DONE").exists():
         write_checkpoint(work, size, dtype=torch.float32)
         (work / "DONE").touch()
-    bench = Bench((work / MODEL_FOLDER, work / TOWER_FOLDER), times)
+    bench = Bench(folders=(work / MODEL_FOLDER, work / TOWER_FOLDER), times=times)
     truth, exact_bytes = measure_float32(bench)
     measure_bfloat16(bench, truth)
     share = measure_int8(bench, truth, exact_bytes)
-    return {
-        "rows": [asdict(row) for row in bench.rows],
-        "samples_s": bench.samples,
-        "stages_s": bench.stages,
-        "llm_bytes": {"float32": exact_bytes, "int8_share": share},
-        "verdicts": bench.verdicts,
-        "passed": all(bench.verdicts.values()),
+    loading = measure_loading(*(folder.resolve() for folder in bench.folders), dtype="float32")
+    report = bench.report
+    slow = report.seconds("naive_float32")
+    values = {
+        "speedup_fp32": slow / report.seconds("float32"),
+        "speedup_bf16": slow / report.seconds("bfloat16"),
+        "speedup_bf16_over_naive_bf16": report.seconds("naive_bfloat16")
+        / report.seconds("bfloat16"),
+        "speedup_second_intent": slow / report.seconds("second_intent_bfloat16"),
+        "speedup_second_intent_fp32": slow / report.seconds("second_intent_float32"),
+        "speedup_second_intent_fp32_mask_only": slow
+        / report.seconds("second_intent_float32_mask_only"),
+        "no_seg_sam_s": statistics.median(
+            sum(watch.seconds.get(stage, 0.0) for stage in ("sam_encoder", "mask_decoder"))
+            for watch in report.lines["no_seg_bfloat16"].watches
+        ),
+        "int8_llm_share": share,
+        "load_peak_over_weights": loading.ratio,
     }
+    report.require("speedup_fp32 >= 6", values["speedup_fp32"] >= 6)
+    report.require("speedup_bf16 >= 12", values["speedup_bf16"] >= 12)
+    report.require("speedup_second_intent >= 30", values["speedup_second_intent"] >= 30)
+    report.require("no_seg_sam_s = 0", values["no_seg_sam_s"] == 0)
+    report.require(f"load_peak_over_weights <= {LOADING_LIMIT:g}", loading.ratio <= LOADING_LIMIT)
+    return values | report.values()
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="engine", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="lisa bench engine", description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, default=Path("data/engine"), help="for the weights")
     parser.add_argument(
         "--times", type=int, default=3, help="runs of the engine; the median counts"
@@ -230,20 +254,7 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="write everything to this file")
     options = parser.parse_args(args)
     report = measure(options.work, options.times)
-    rows = [("what", "seconds", "ratio", "limit", "agreement")]
-    rows += [
-        (
-            row["what"],
-            f"{row['seconds']:.2f}",
-            f"{row['ratio']:.1f}x",
-            "" if row["limit"] is None else f">= {row['limit']:g}x",
-            row["agrees"],
-        )
-        for row in report["rows"]
-    ]
-    print(table(rows))
-    for what, held in report["verdicts"].items():
-        print("PASS" if held else "FAIL", what)
+    print(text(report))
     if options.json:
         report |= {"commit": commit(), "threads": torch.get_num_threads()}
         options.json.parent.mkdir(parents=True, exist_ok=True)

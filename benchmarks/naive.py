@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.stopwatch import Stopwatch
 from lisa_model.llava.preprocessing import postprocess_masks, sam_pixels
 from lisa_model.llava.sam_attention import FastAttention, relative
 from lisa_model.llava.segmenter import LisaSegmenter
@@ -39,8 +40,14 @@ def naive_answer(
     *,
     max_new_tokens: int,
     eos_id: int,
+    watch: Stopwatch | None = None,
 ) -> NaiveAnswer:
-    """Answer a prompt (ids with the image placeholder) as slowly as the official code."""
+    """Answer a prompt (ids with the image placeholder) as slowly as the official code.
+
+    Args:
+        watch: takes the seconds of the stages.
+    """
+    watch = watch or Stopwatch()
     model, tower = segmenter.engine.model, segmenter.engine.tower
     seg = segmenter.tokenizer.seg_id
     place = prompt_ids.index(IMAGE_TOKEN_INDEX)
@@ -50,14 +57,17 @@ def naive_answer(
     states = torch.empty(0)
     with eager_attention(segmenter):
         for _ in range(max_new_tokens):
-            features = tower(pixels)
-            last_layer = tower.clip.encoder.layers[-1]
-            last_layer(torch.cat([features[:, :1], features], dim=1), attention_mask=None)
+            with watch.stage("clip"):
+                features = tower(pixels)
+                last_layer = tower.clip.encoder.layers[-1]
+                last_layer(torch.cat([features[:, :1], features], dim=1), attention_mask=None)
             before = model.embed(torch.tensor([ids[:place]], device=model.device))
             after = model.embed(torch.tensor([ids[place + 1 :]], device=model.device))
             whole = torch.cat([before, model.project(features), after], dim=1)
-            states = model.states(whole)
-            token = int(model.lm_head(states)[0, -1].argmax())
+            with watch.stage("llm"):
+                states = model.states(whole)
+            with watch.stage("head"):
+                token = int(model.lm_head(states)[0, -1].argmax())
             ids.append(token)
             new.append(token)
             if token == eos_id:
@@ -67,8 +77,10 @@ def naive_answer(
         rows = [p - 1 + tower.patches - 1 for p, token in enumerate(ids) if token == seg]
         sam = model.sam
         inputs, resized = sam_pixels(image, sam.config.image_size)
-        embedding = sam.encode(inputs.unsqueeze(0).to(model.device, sam.dtype()))
-        low, _ = sam.decode(embedding, prompts[rows])
+        with watch.stage("sam_encoder"):
+            embedding = sam.encode(inputs.unsqueeze(0).to(model.device, sam.dtype()))
+        with watch.stage("mask_decoder"):
+            low, _ = sam.decode(embedding, prompts[rows])
     height, width = image.shape[:2]
     masks = postprocess_masks(
         low, target=sam.config.image_size, resized=resized, original=(height, width)

@@ -28,9 +28,11 @@ from lisa_ros.transport import FASTDDS_TRANSPORT_DEFAULT, FASTDDS_TRANSPORT_VARI
 
 # Launch arguments that override a parameter of the same name.
 PARAMETER_ARGUMENTS = {
-    "model": "Name of the model, or path of a folder with converted weights",
+    "model": "Name of the model, or path of a folder of weights",
     "device": "Where the model runs: cpu, cuda, cuda:N",
     "dtype": "float32, bfloat16 or float16",
+    "quantization": "Of an official LISA checkpoint: none, int8, int4 or nf4",
+    "vision_tower": "Folder of the CLIP model of an official LISA checkpoint",
 }
 # Launch arguments that remap a topic: argument, topic of the node, description.
 TOPIC_ARGUMENTS = (

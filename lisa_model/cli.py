@@ -4,6 +4,7 @@ lisa segment IMAGE "INTENT" [--model M --device D --out overlay.png --json resul
 lisa convert SRC DST [--vision-tower DIR --dtype bfloat16]
 lisa verify DIR
 lisa eval household [--split test --json FILE]
+lisa bench {engine,load,soak,faults} ...
 """
 
 from __future__ import annotations
@@ -18,11 +19,31 @@ from typing import Any
 from lisa_model.checkpoint.cli import add_parser as add_checkpoint_commands
 from lisa_model.errors import LisaError
 
+# `lisa bench NAME`: modules that depend on this package; main(arguments) returns the exit status.
+BENCHMARKS = {
+    "engine": "benchmarks.engine",
+    "load": "benchmarks.loading",
+    "soak": "benchmarks.soak",
+    "faults": "benchmarks.faults",
+}
+
 
 def _model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="lisa-tiny", help="preset name or folder of weights")
     parser.add_argument("--device", default="cpu", help="torch device, such as cpu or cuda:0")
-    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
+    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float16"))
+    official = parser.add_argument_group("official LISA checkpoints")
+    official.add_argument("--vision-tower", type=Path, metavar="DIR", help="its CLIP model")
+    official.add_argument(
+        "--conversation", default="llava_v1", help="prompt template: llava_v1 or llava_llama_2"
+    )
+    official.add_argument("--quantization", choices=("int8", "int4", "nf4"), help="of the LLM")
+
+
+def _model_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Keyword arguments of ``ReasoningSegmenter.from_pretrained``."""
+    names = ("vision_tower", "device", "dtype", "conversation", "quantization")
+    return {name: getattr(args, name) for name in names}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -34,7 +55,11 @@ def build_parser() -> argparse.ArgumentParser:
     segment.add_argument("image", type=Path)
     segment.add_argument("intent")
     _model_arguments(segment)
-    segment.add_argument("--max-new-tokens", type=int, default=16)
+    segment.add_argument("--max-new-tokens", type=int, help="longest answer")
+    segment.add_argument("--explain", action="store_true", help="have the model say why")
+    segment.add_argument(
+        "--no-templates", action="store_true", help="send the intent as it stands, without wording"
+    )
     segment.add_argument("--out", type=Path, help="write the image with its masks here (png, jpg)")
     segment.add_argument("--json", type=Path, help="write answer, boxes, areas and scores here")
     segment.set_defaults(run=run_segment)
@@ -53,6 +78,11 @@ def build_parser() -> argparse.ArgumentParser:
     household.add_argument("--max-new-tokens", type=int, default=16, help="longest answer")
     household.add_argument("--json", type=Path, help="write the report here")
     household.set_defaults(run=run_household)
+
+    bench = commands.add_parser("bench", help="measure speed, memory and robustness")
+    bench.add_argument("name", choices=tuple(BENCHMARKS), help="NAME --help tells more")
+    bench.add_argument("options", nargs=argparse.REMAINDER)
+    bench.set_defaults(run=run_bench)
     return parser
 
 
@@ -65,8 +95,14 @@ def run_segment(args: argparse.Namespace) -> None:
     from lisa_model.segmenter import ReasoningSegmenter
 
     image = read_color(args.image)
-    segmenter = ReasoningSegmenter.from_pretrained(args.model, device=args.device, dtype=args.dtype)
-    result = segmenter.segment(image, args.intent, max_new_tokens=args.max_new_tokens)
+    segmenter = ReasoningSegmenter.from_pretrained(args.model, **_model_options(args))
+    result = segmenter.segment(
+        image,
+        args.intent,
+        max_new_tokens=args.max_new_tokens,
+        explain=args.explain,
+        templates=not args.no_templates,
+    )
     instances: list[dict[str, Any]] = []
     for mask, score in zip(result.masks, result.scores, strict=True):
         left, top, width, height = mask_box(mask)
@@ -105,23 +141,28 @@ def run_household(args: argparse.Namespace) -> None:
         data=args.data or module.shipped_frames(),
         split=args.split,
         model=args.model,
-        device=args.device,
-        dtype=args.dtype,
+        options=_model_options(args),
         json_file=args.json,
         limit=args.limit,
         max_new_tokens=args.max_new_tokens,
     )
 
 
+def run_bench(args: argparse.Namespace) -> int:
+    """``lisa bench``: the exit status is the benchmark's."""
+    module = importlib.import_module(BENCHMARKS[args.name])
+    return int(module.main(args.options))
+
+
 def main(argv: list[str] | None = None) -> int:
     """Entry point; errors that a user can mend are one line on stderr and exit code 1."""
     args = build_parser().parse_args(argv)
     try:
-        args.run(args)
+        status: int | None = args.run(args)
     except (LisaError, OSError, ValueError) as error:
         print(f"lisa: {error}", file=sys.stderr)
         return 1
-    return 0
+    return status or 0
 
 
 if __name__ == "__main__":

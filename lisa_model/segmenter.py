@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lisa_model.errors import InvalidIntentError
+from lisa_model.errors import InvalidIntentError, WeightsMissingError
 
 MAX_INTENT_CHARACTERS = 2000
 DTYPES = {
@@ -78,8 +78,8 @@ class ReasoningSegmenter(ABC):
             dtype: float32, bfloat16 or (official checkpoints on a GPU) float16.
             conversation: prompt template of official checkpoints, ``llava_v1`` or
                 ``llava_llama_2``. All released v1 models are run with ``llava_v1``.
-            quantization: of an official checkpoint's LLM: ``int8`` or (on a GPU) ``int4``; None
-                for none.
+            quantization: of an official checkpoint's LLM: ``int8``, ``int4`` or ``nf4``, see
+                :mod:`lisa_model.llava.quantization`; None for none.
             cache_dir: where base weights of lisa-tiny are kept; the user's cache by default.
 
         Raises:
@@ -89,6 +89,7 @@ class ReasoningSegmenter(ABC):
         """
         # Here, because both kinds build on this module.
         from lisa_model.llava.config import is_official
+        from lisa_model.llava.presets import OFFICIAL
         from lisa_model.llava.segmenter import LisaSegmenter
         from lisa_model.tiny_segmenter import TinySegmenter
 
@@ -99,6 +100,8 @@ class ReasoningSegmenter(ABC):
         if target.type == "cuda" and not torch.cuda.is_available():
             raise ValueError("device 'cuda' was asked for, but torch sees no CUDA device")
         folder = Path(model).expanduser()
+        if str(model) in OFFICIAL and not folder.is_dir():
+            raise WeightsMissingError(OFFICIAL[str(model)].how_to_get())
         if is_official(folder):
             return LisaSegmenter.open(
                 folder,

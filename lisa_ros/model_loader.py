@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lisa_ros.parameters import Settings
+
 
 class SegmentationResultLike(Protocol):
     """What the node reads of lisa_model.SegmentationResult."""
@@ -47,8 +49,10 @@ class Segmenter(Protocol):
         """Answer an intent about a (H, W, 3) uint8 RGB image."""
 
 
-def load_segmenter(model: str, device: str, dtype: str) -> Segmenter:
-    """Load a model; takes seconds, and minutes when base weights have to be downloaded first.
+def load_segmenter(settings: Settings) -> Segmenter:
+    """Load the model that the parameters name.
+
+    Takes seconds, and minutes when base weights have to be downloaded first.
 
     Raises:
         lisa_model.errors.LisaError: the weights are missing or corrupt.
@@ -57,7 +61,14 @@ def load_segmenter(model: str, device: str, dtype: str) -> Segmenter:
     # Here and not above: PyTorch takes seconds to import, and an unconfigured node does without.
     from lisa_model import ReasoningSegmenter
 
-    return ReasoningSegmenter.from_pretrained(model, device=device, dtype=dtype)
+    return ReasoningSegmenter.from_pretrained(
+        settings.model,
+        vision_tower=settings.vision_tower or None,
+        device=settings.device,
+        dtype=settings.dtype,
+        conversation=settings.conversation,
+        quantization=None if settings.quantization == "none" else settings.quantization,
+    )
 
 
 def release_memory() -> None:

@@ -26,6 +26,7 @@ class ParameterSpec:
         description: for people, with the unit.
         low, high: inclusive range of a number.
         choices: allowed values of a string; empty for any.
+        may_be_empty: whether a string can be "".
         read_only: fixed at start (``--ros-args -p`` or the params file), because the loaded model
             depends on it.
     """
@@ -36,6 +37,7 @@ class ParameterSpec:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    may_be_empty: bool = False
     read_only: bool = False
 
 
@@ -45,7 +47,8 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         "model",
         "lisa-tiny",
-        "Name of the model, or path of a folder with converted weights.",
+        "Name of the model, or path of a folder of weights: of `lisa convert`, of an official LISA "
+        "checkpoint as downloaded, or of your own training.",
         read_only=True,
     ),
     ParameterSpec(
@@ -59,6 +62,28 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         "float32",
         "Floating-point type of the model. float32 on a CPU; bfloat16 halves the memory on a GPU.",
         choices=("float32", "bfloat16", "float16"),
+        read_only=True,
+    ),
+    ParameterSpec(
+        "quantization",
+        "none",
+        "Of an official LISA checkpoint's language model: 8 or 4 bits a weight save memory.",
+        choices=("none", "int8", "int4", "nf4"),
+        read_only=True,
+    ),
+    ParameterSpec(
+        "vision_tower",
+        "",
+        "Path of the CLIP model of an official LISA checkpoint; empty when it lies in the folder "
+        "of the model or beside it.",
+        may_be_empty=True,
+        read_only=True,
+    ),
+    ParameterSpec(
+        "conversation",
+        "llava_v1",
+        "Prompt template of an official LISA checkpoint; all released v1 models use llava_v1.",
+        choices=("llava_v1", "llava_llama_2"),
         read_only=True,
     ),
     ParameterSpec(
@@ -158,6 +183,9 @@ class Settings:
     model: str
     device: str
     dtype: str
+    quantization: str
+    vision_tower: str
+    conversation: str
     inference_niceness: int
     max_answer_tokens: int
     score_threshold: float
@@ -205,7 +233,7 @@ def _check(spec: ParameterSpec, value: Any) -> None:
             f"parameter {spec.name} is {value!r}; use one of {', '.join(spec.choices)}"
         )
     if isinstance(value, str):
-        if not value.strip():
+        if not value.strip() and not spec.may_be_empty:
             raise ValueError(f"parameter {spec.name} is empty")
         return
     low = -math.inf if spec.low is None else spec.low
@@ -258,7 +286,8 @@ def render_yaml() -> str:
             facts.append(f"one of {', '.join(spec.choices)}")
         facts.append("read-only" if spec.read_only else "can be changed while running")
         lines.append(f"    # ({'; '.join(facts)})")
-        lines.append(f"    {spec.name}: {spec.default}")
+        shown = spec.default if spec.default != "" else '""'
+        lines.append(f"    {spec.name}: {shown}")
     return "\n".join(lines) + "\n"
 
 

@@ -83,7 +83,7 @@ class PerceptionNode(LifecycleNode):
         what = f"model {settings.model!r} on {settings.device} as {settings.dtype}"
         self.get_logger().info(f"loading {what}")
         try:
-            segmenter = model_loader.load_segmenter(settings.model, settings.device, settings.dtype)
+            segmenter = model_loader.load_segmenter(settings)
         except Exception as error:  # every cause of a failed load must leave the node alive
             return self._fail_configure(f"cannot load {what}: {type(error).__name__}: {error}")
         self._results = ResultPublishers(self)

@@ -69,9 +69,11 @@ class LisaSegmenter(ReasoningSegmenter):
             device=device,
             dtype=dtype,
         )
-        model = LisaForCausalLM.from_checkpoint(checkpoint, config, device=device, dtype=dtype)
+        # What is quantized first passes through the CPU's memory: a GPU may be too small for it.
+        first = device if quantization is None else torch.device("cpu")
+        model = LisaForCausalLM.from_checkpoint(checkpoint, config, device=first, dtype=dtype)
         if quantization is not None:
-            quantize_llm(model, quantization)
+            quantize_llm(model, quantization, device=device)
         return cls(
             engine=LisaEngine(model=model, tower=tower),
             tokenizer=tokenizer,

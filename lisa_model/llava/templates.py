@@ -24,6 +24,26 @@ ANSWERS = (
     "Sure, the segmentation result is [SEG].",
     "[SEG].",
 )
+# Several targets in one answer, and targets that are not there. The official data has neither; the
+# first answer is the one that the paper's figures show for two targets.
+SEVERAL_QUESTIONS = (
+    "Can you segment {targets} in this image?",
+    "Please segment {targets} in this image.",
+    "What are {targets} in this image? Please respond with segmentation masks.",
+    "What are {targets} in this image? Please output segmentation masks.",
+)
+SEVERAL_ANSWERS = (
+    "Sure, they are {segs}.",
+    "They are {segs}.",
+    "Sure, {segs}.",
+    "Sure, the segmentation results are {segs}.",
+    "{segs}.",
+)
+FALSE_PREMISE_ANSWERS = (
+    'I see no "{name}" in this image.',
+    'Sorry, nothing in this image matches "{name}".',
+    'This image does not show "{name}".',
+)
 # What validation puts into the model's mouth: nothing is generated there.
 VALIDATION_ANSWER = "[SEG]."
 

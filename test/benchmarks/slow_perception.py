@@ -42,7 +42,7 @@ class SlowSegmenter:
 def main() -> int:
     """Run the node."""
     seconds, leaked_mb = float(sys.argv.pop(1)), float(sys.argv.pop(1))
-    model_loader.load_segmenter = lambda model, device, dtype: SlowSegmenter(seconds, leaked_mb)
+    model_loader.load_segmenter = lambda settings: SlowSegmenter(seconds, leaked_mb)
     return perception_node.main() or 0
 
 

@@ -1,5 +1,7 @@
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import pytest
@@ -31,6 +33,8 @@ def test_segment_writes_overlay_and_json(tmp_path, capsys):
     [
         (["segment", "no-such-file.jpg", "x"], "no-such-file.jpg"),
         (["segment", str(SCENE), "x", "--model", "no-such-model"], "no-such-model"),
+        (["segment", str(SCENE), "x", "--model", "lisa-7b-v1"], "xinlai/LISA-7B-v1"),
+        (["segment", str(SCENE), "x", "--quantization", "int8"], "quantization"),
         (["eval", "household", "--data", "no-such-folder"], "no-such-folder"),
     ],
 )
@@ -51,3 +55,13 @@ def test_a_file_that_is_no_image_is_named(tmp_path, capsys):
 def test_unknown_commands_are_refused():
     with pytest.raises(SystemExit):
         build_parser().parse_args(["frobnicate"])
+
+
+def test_a_benchmark_gets_its_options_and_gives_the_exit_status(monkeypatch):
+    given = []
+    fake = SimpleNamespace(main=lambda options: given.append(options) or 3)
+    monkeypatch.setitem(sys.modules, "benchmarks.engine", fake)
+    assert main(["bench", "engine", "--json", "out.json", "--times", "2"]) == 3
+    assert given == [["--json", "out.json", "--times", "2"]]
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["bench", "nothing"])

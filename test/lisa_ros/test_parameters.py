@@ -39,7 +39,8 @@ def test_every_parameter_is_documented_and_its_default_allowed():
 
 
 def test_what_is_fixed_when_the_model_is_loaded_is_read_only():
-    fixed = {"model", "device", "dtype", "inference_niceness"}
+    fixed = {"model", "device", "dtype", "quantization", "vision_tower", "conversation"}
+    fixed |= {"inference_niceness"}
     assert {spec.name for spec in PARAMETERS if spec.read_only} == fixed
 
 
@@ -48,6 +49,8 @@ def test_what_is_fixed_when_the_model_is_loaded_is_read_only():
     [
         ("dtype", "float8"),
         ("model", " "),
+        ("quantization", ""),
+        ("conversation", "vicuna_v0"),
         ("score_threshold", 1.5),
         ("score_threshold", math.nan),
         ("score_threshold", "0.5"),

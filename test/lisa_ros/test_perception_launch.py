@@ -100,6 +100,8 @@ def test_arguments_and_their_defaults(module: ModuleType):
         "model": "",
         "device": "",
         "dtype": "",
+        "quantization": "",
+        "vision_tower": "",
         "color_topic": "camera/color/image_raw",
         "camera_info_topic": "camera/color/camera_info",
         "depth_topic": "camera/depth/image_raw",

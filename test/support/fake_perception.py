@@ -51,7 +51,7 @@ def main() -> int:
         print("ended on purpose", file=sys.stderr)
         return 7
 
-    def load(model: str, device: str, dtype: str) -> Any:
+    def load(settings: Any) -> Any:
         if behaviour == "missing":
             raise WeightsMissingError("there are no weights, on purpose")
         return FakeSegmenter(behaviour)

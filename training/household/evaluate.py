@@ -7,7 +7,7 @@ import json
 import platform
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -203,13 +203,15 @@ def run(
     data: Path,
     split: str = "test",
     model: str = "lisa-tiny",
-    device: str = "cpu",
-    dtype: str = "float32",
+    options: Mapping[str, Any] | None = None,
     json_file: Path | None = None,
     limit: int | None = None,
     max_new_tokens: int = 16,
 ) -> dict[str, Any]:
     """Evaluate and print; see ``lisa eval household --help``.
+
+    Args:
+        options: of :meth:`ReasoningSegmenter.from_pretrained`.
 
     Raises:
         FileNotFoundError: when ``data`` has no frames of the split, saying how to get them.
@@ -221,7 +223,7 @@ def run(
             f"no frames in {folder}. Render them (training/household/README.md) or point --data "
             "at a folder of NAME.jpg, NAME.depth.png, NAME.ids.png, NAME.json."
         )
-    segmenter = ReasoningSegmenter.from_pretrained(model, device=device, dtype=dtype)
+    segmenter = ReasoningSegmenter.from_pretrained(model, **(options or {}))
     records, median_s = evaluate(
         segmenter=segmenter, frames=frames, split=split, max_new_tokens=max_new_tokens
     )
