@@ -13,6 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+# Numbers in the bias of one call of the attention kernel.
+BIAS_ELEMENTS = 1 << 26
+
 
 class FastAttention(nn.Module):
     """Multi-head attention over a grid, with relative positions per row and column."""
@@ -36,13 +39,38 @@ class FastAttention(nn.Module):
         batch, height, width, dim = x.shape
         qkv = self.qkv(x).view(batch, height * width, 3, self.heads, -1)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, H*W, head_dim)
-        grid = q.reshape(batch, self.heads, height, width, -1)
-        rows = torch.einsum("bnhwc,hkc->bnhwk", grid, relative(self.rel_pos_h, height))
-        columns = torch.einsum("bnhwc,wkc->bnhwk", grid, relative(self.rel_pos_w, width))
-        bias = rows.unsqueeze(-1) + columns.unsqueeze(-2)  # (B, heads, H, W, H, W)
-        bias = bias.reshape(batch, self.heads, height * width, height * width)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        rows = relative(self.rel_pos_h, height)
+        columns = relative(self.rel_pos_w, width)
+        # A few heads at a time: the bias of all 16 heads of ViT-H takes 1 GB in float32.
+        some = max(1, BIAS_ELEMENTS // (batch * (height * width) ** 2))
+        parts = []
+        for first in range(0, self.heads, some):
+            take = slice(first, first + some)
+            bias = position_bias(q[:, take], rows, columns)
+            parts.append(
+                F.scaled_dot_product_attention(q[:, take], k[:, take], v[:, take], attn_mask=bias)
+            )
+        out = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
         return self.proj(out.transpose(1, 2).reshape(batch, height, width, dim))
+
+
+def position_bias(q: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """What the relative positions add to the logits.
+
+    Args:
+        q: (B, heads, H*W, c), not scaled.
+        rows: (H, H, c), see :func:`relative`.
+        columns: (W, W, c).
+
+    Returns:
+        (B, heads, H*W, H*W).
+    """
+    batch, heads, length, _ = q.shape
+    grid = q.reshape(batch, heads, len(rows), len(columns), -1)
+    vertical = torch.einsum("bnhwc,hkc->bnhwk", grid, rows)
+    horizontal = torch.einsum("bnhwc,wkc->bnhwk", grid, columns)
+    bias = vertical.unsqueeze(-1) + horizontal.unsqueeze(-2)  # (B, heads, H, W, H, W)
+    return bias.reshape(batch, heads, length, length)
 
 
 def relative(table: Tensor, side: int) -> Tensor:

@@ -24,8 +24,8 @@ ANSWERS = (
     "Sure, the segmentation result is [SEG].",
     "[SEG].",
 )
-# Several targets in one answer, and targets that are not there. The official data has neither; the
-# first answer is the one that the paper's figures show for two targets.
+# Several targets in one answer, and targets that are not there: not part of the official wordings,
+# whose answers hold one [SEG] each.
 SEVERAL_QUESTIONS = (
     "Can you segment {targets} in this image?",
     "Please segment {targets} in this image.",
