@@ -25,6 +25,7 @@ def load_into(
     ignore: Callable[[str], bool] = lambda name: False,
     keep_float32: Callable[[str], bool] = lambda name: False,
     transform: Callable[[nn.Module, str, Tensor], Tensor] | None = None,
+    sizes_from: Callable[[str], list[str]] = lambda name: [],
 ) -> None:
     """Give a module its parameters and buffers, one tensor at a time.
 
@@ -47,12 +48,14 @@ def load_into(
         keep_float32: keys (after renaming) that are float32 whatever ``dtype`` is.
         transform: last change of a tensor before it is put into its module (quantisation); called
             with the module that owns it and its key after renaming.
+        sizes_from: key (after renaming) of a tensor with a wrong shape -> the tensors from whose
+            shapes the expected one was taken: one of those may be the wrong one.
 
     Raises:
         WeightsMissingError: the checkpoint lacks a tensor.
         WeightsCorruptError: it has one too many, or one of the wrong shape.
     """
-    keys = _matched(module, checkpoint, rename=rename, ignore=ignore)
+    keys = _matched(module, checkpoint, rename=rename, ignore=ignore, sizes_from=sizes_from)
     for key, tensor in checkpoint.tensors(keys):
         name = keys[key]
         if tensor.is_floating_point():
@@ -76,6 +79,7 @@ def _matched(
     *,
     rename: Callable[[str], str],
     ignore: Callable[[str], bool],
+    sizes_from: Callable[[str], list[str]],
 ) -> dict[str, str]:
     """The checkpoint's keys to read -> the module's names, one to one."""
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
@@ -100,7 +104,7 @@ def _matched(
             raise corrupt(
                 info.file,
                 f"{key!r} has shape {list(info.shape)}, the model that config.json describes "
-                f"needs {list(expected[name])}",
+                f"needs {list(expected[name])}{_told_by(sizes_from(name), checkpoint)}",
                 remedy="Use the config.json and the weights of one and the same checkpoint",
             )
         if name in source:
@@ -115,6 +119,12 @@ def _matched(
             "files of the checkpoint, or use the config.json that belongs to it."
         )
     return keys
+
+
+def _told_by(names: list[str], checkpoint: Checkpoint) -> str:
+    """The other side of a contradiction between shapes."""
+    told = [f"{n!r} {list(checkpoint.info[n].shape)}" for n in names if n in checkpoint.info]
+    return f" (told by {', '.join(told)})" if told else ""
 
 
 def _some(names: list[str]) -> str:

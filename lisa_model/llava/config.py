@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from transformers import LlamaConfig
 
@@ -57,6 +57,7 @@ class CheckpointConfig:
         for key in _NEEDED:
             if key not in values:
                 raise WeightsCorruptError(f"{folder / CONFIG_FILE} lacks {key!r}")
+        _check_sizes(values, checkpoint, folder)
         if values.get("rope_scaling"):
             raise WeightsCorruptError(
                 f"{folder / CONFIG_FILE}: rope_scaling {values['rope_scaling']} is not supported"
@@ -78,7 +79,7 @@ class CheckpointConfig:
                 )
         return cls(
             values=values,
-            sam=SamConfig.from_shapes(shapes, SAM_PREFIX),
+            sam=SamConfig.from_shapes(shapes, SAM_PREFIX, where=str(folder)),
             vocab_size=int(shapes[LLM_PREFIX + "embed_tokens.weight"][0]),
             out_dim=int(shapes[GAMMA_PREFIX + "2.weight"][0]),
         )
@@ -95,7 +96,7 @@ class CheckpointConfig:
             num_attention_heads=values["num_attention_heads"],
             num_key_value_heads=values.get("num_key_value_heads"),
             rms_norm_eps=values["rms_norm_eps"],
-            max_position_embeddings=values.get("max_position_embeddings", 2048),
+            max_position_embeddings=values.get("max_position_embeddings") or 2048,
             rope_parameters={
                 "rope_type": "default",
                 "rope_theta": float(values.get("rope_theta", 10000.0)),
@@ -108,12 +109,59 @@ class CheckpointConfig:
     @property
     def select_layer(self) -> int:
         """Which of CLIP's hidden states the projector reads."""
-        return int(self.values.get("mm_vision_select_layer", -2))
+        layer = self.values.get("mm_vision_select_layer")
+        return -2 if layer is None else int(layer)
 
     @property
     def tower_name(self) -> str:
         """Name or path of the CLIP model that the checkpoint was trained with."""
         return str(self.values.get("mm_vision_tower") or self.values.get("vision_tower") or "")
+
+
+def _check_sizes(values: dict[str, Any], checkpoint: Checkpoint, folder: Path) -> None:
+    """Hold config.json's sizes against sense and against the tensors.
+
+    Raises:
+        WeightsCorruptError: naming the key of config.json, and the tensor if there is one.
+    """
+
+    def refuse(key: str, why: str) -> NoReturn:
+        raise WeightsCorruptError(
+            f"{folder / CONFIG_FILE}: {key} is {values.get(key)!r}, {why}. Use the config.json and "
+            "the weights of one and the same checkpoint"
+        )
+
+    optional = {"num_key_value_heads", "max_position_embeddings", "mm_vision_select_layer"}
+    for key in (*_NEEDED, *sorted(optional)):
+        value = values.get(key)
+        if value is None and key in optional:
+            continue
+        if key == "rms_norm_eps":
+            if not isinstance(value, float) or not 0.0 < value < 1.0:
+                refuse(key, "not a number between 0 and 1")
+        elif type(value) is not int or (value < 1 and key != "mm_vision_select_layer"):
+            refuse(key, "not a whole number that makes sense")
+    heads = values["num_attention_heads"]
+    groups = values.get("num_key_value_heads") or heads
+    if values["hidden_size"] % (2 * heads):
+        refuse("num_attention_heads", f"and hidden_size {values['hidden_size']} has no such heads")
+    if heads % groups:
+        refuse("num_key_value_heads", f"and does not divide the {heads} attention heads")
+    head_dim = values["hidden_size"] // heads
+    tensors = (
+        ("hidden_size", "embed_tokens.weight", 1, values["hidden_size"]),
+        ("intermediate_size", "layers.0.mlp.up_proj.weight", 0, values["intermediate_size"]),
+        ("num_key_value_heads", "layers.0.self_attn.k_proj.weight", 0, groups * head_dim),
+    )
+    for key, name, axis, size in tensors:
+        shape = checkpoint.shapes.get(LLM_PREFIX + name)
+        # A tensor with one row too many is reported where all shapes are compared.
+        if shape is not None and (len(shape) != 2 or shape[axis] not in (size, size + 1)):
+            refuse(key, f"but tensor {LLM_PREFIX + name!r} has shape {list(shape)}")
+    places = (key.removeprefix(f"{LLM_PREFIX}layers.").split(".")[0] for key in checkpoint.shapes)
+    layers = {int(place) for place in places if place.isdecimal()}
+    if layers and values["num_hidden_layers"] != max(layers) + 1:
+        refuse("num_hidden_layers", f"but the weights have layers 0 to {max(layers)}")
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -29,14 +29,20 @@ class LisaLlama(LlamaModel):
 class LisaForCausalLM(nn.Module):
     """The whole model but for the CLIP tower; its keys are those of a released checkpoint."""
 
-    def __init__(self, *, config: CheckpointConfig, shapes: Mapping[str, Sequence[int]]) -> None:
+    def __init__(
+        self,
+        *,
+        config: CheckpointConfig,
+        shapes: Mapping[str, Sequence[int]],
+        where: str = "the checkpoint",
+    ) -> None:
         """Build the modules; use it under ``torch.device("meta")`` and load afterwards."""
         super().__init__()
         llm = config.llm
         hidden = int(llm.hidden_size)
         self.config = config
         self.model = LisaLlama(llm)
-        self.model.mm_projector = build_projector(shapes, PROJECTOR_PREFIX)
+        self.model.mm_projector = build_projector(shapes, PROJECTOR_PREFIX, where=where)
         gamma = nn.Sequential(
             nn.Linear(hidden, hidden),
             nn.ReLU(),
@@ -62,7 +68,7 @@ class LisaForCausalLM(nn.Module):
             WeightsMissingError, WeightsCorruptError: naming tensor and file.
         """
         with torch.device("meta"):
-            model = cls(config=config, shapes=checkpoint.shapes)
+            model = cls(config=config, shapes=checkpoint.shapes, where=str(checkpoint.folder))
         load_into(
             model,
             checkpoint,
@@ -74,6 +80,7 @@ class LisaForCausalLM(nn.Module):
             ),
             # Frequencies of SAM's positions lose their meaning in 8 bits.
             keep_float32=lambda name: name.endswith("positional_encoding_gaussian_matrix"),
+            sizes_from=_sizes_from,
         )
         model.model.rotary_emb = LlamaRotaryEmbedding(config=config.llm).to(device)
         return model.eval()
@@ -128,3 +135,33 @@ class LisaForCausalLM(nn.Module):
     def prompts(self, states: Tensor) -> Tensor:
         """Gamma: states that predict a [SEG] (n, hidden) -> prompts of SAM (n, out_dim)."""
         return self.model.text_hidden_fcs[0](states)
+
+
+# Tensors whose shapes tell sizes that config.json does not hold.
+_SIZE_GIVERS = (
+    "model.embed_tokens.weight",
+    "model.mm_projector.weight",
+    "model.mm_projector.0.weight",
+    "model.mm_projector.2.weight",
+    "model.text_hidden_fcs.0.2.weight",
+    "model.visual_model.image_encoder.patch_embed.proj.weight",
+    "model.visual_model.image_encoder.pos_embed",
+    "model.visual_model.image_encoder.blocks.0.mlp.lin1.weight",
+    "model.visual_model.image_encoder.blocks.0.attn.rel_pos_h",
+    "model.visual_model.image_encoder.neck.0.weight",
+    "model.visual_model.prompt_encoder.mask_downscaling.3.weight",
+    "model.visual_model.mask_decoder.mask_tokens.weight",
+    "model.visual_model.mask_decoder.transformer.layers.0.mlp.lin1.weight",
+    "model.visual_model.mask_decoder.iou_prediction_head.layers.0.weight",
+)
+
+
+def _sizes_from(name: str) -> list[str]:
+    """Which tensors' shapes may have told the size that ``name`` does not have."""
+    if name == "lm_head.weight":
+        return [_SIZE_GIVERS[0]]
+    part = name.split(".")[:2] if "visual_model" not in name else name.split(".")[:3]
+    near = [giver for giver in _SIZE_GIVERS if giver.split(".")[: len(part)] == part]
+    if "visual_model" in name:
+        near.append("model.visual_model.image_encoder.neck.0.weight")  # the width of all of SAM
+    return [giver for giver in dict.fromkeys(near) if giver != name]

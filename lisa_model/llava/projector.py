@@ -6,18 +6,21 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
-from lisa_model.errors import WeightsCorruptError
+from lisa_model.errors import WeightsMissingError
 
 
-def build_projector(shapes: Mapping[str, Sequence[int]], prefix: str) -> nn.Module:
+def build_projector(
+    shapes: Mapping[str, Sequence[int]], prefix: str, *, where: str = "the checkpoint"
+) -> nn.Module:
     """The projector that a checkpoint's tensors belong to.
 
     Args:
         shapes: of all tensors of the checkpoint, by key.
         prefix: of the projector's keys, such as ``model.mm_projector.``.
+        where: the checkpoint's folder, for messages.
 
     Raises:
-        WeightsCorruptError: the keys fit neither kind.
+        WeightsMissingError: the keys fit neither kind.
     """
     if prefix + "weight" in shapes:
         out, width = shapes[prefix + "weight"]
@@ -27,7 +30,7 @@ def build_projector(shapes: Mapping[str, Sequence[int]], prefix: str) -> nn.Modu
         hidden, width = shapes[first]
         out = shapes[second][0]
         return nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, out))
-    raise WeightsCorruptError(
-        f"the checkpoint has no projector: neither {prefix}weight (one layer) nor {first} and "
-        f"{second} (two layers)"
+    raise WeightsMissingError(
+        f"{where} has no projector: neither {prefix + 'weight'!r} (one layer) nor {first!r} and "
+        f"{second!r} (two layers). Download all files of the checkpoint"
     )

@@ -16,7 +16,7 @@ import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
 from torch import Tensor, nn
 
-from lisa_model.errors import WeightsCorruptError
+from lisa_model.errors import WeightsCorruptError, WeightsMissingError
 from lisa_model.llava.sam_attention import FastAttention
 
 # The shapes of a checkpoint do not tell the decoder's number of heads; all SAM models have 8.
@@ -44,21 +44,37 @@ class SamConfig:
     iou_hidden: int
 
     @classmethod
-    def from_shapes(cls, shapes: Mapping[str, Sequence[int]], prefix: str) -> SamConfig:
+    def from_shapes(
+        cls, shapes: Mapping[str, Sequence[int]], prefix: str, *, where: str = "the checkpoint"
+    ) -> SamConfig:
         """Sizes from a checkpoint's tensor shapes (config.json does not hold them).
 
         Args:
             shapes: by key.
             prefix: of SAM's keys, such as ``model.visual_model.``.
+            where: the checkpoint's folder, for messages.
 
         Raises:
-            WeightsCorruptError: naming a tensor that is missing.
+            WeightsMissingError: naming a tensor that is missing.
+            WeightsCorruptError: naming a tensor whose shape no SAM has.
         """
 
         def shape(name: str) -> Sequence[int]:
             if prefix + name not in shapes:
-                raise WeightsCorruptError(f"the checkpoint lacks {prefix + name} (part of SAM)")
+                raise WeightsMissingError(
+                    f"{where} lacks the tensor {prefix + name!r}, a part of SAM. Download all "
+                    "files of the checkpoint"
+                )
             return shapes[prefix + name]
+
+        def divisible(size: int, parts: int, *names: str) -> int:
+            if parts < 1 or size < 1 or size % parts:
+                told = " and ".join(f"{prefix + name!r} {list(shape(name))}" for name in names)
+                raise WeightsCorruptError(
+                    f"{where}: no SAM has the shapes of {told} ({size} is no multiple of {parts}). "
+                    "Download the files again"
+                )
+            return size
 
         def count(pattern: str) -> int:
             found = [m for key in shapes if (m := re.match(re.escape(prefix) + pattern, key))]
@@ -82,11 +98,21 @@ class SamConfig:
             patch_size=int(patch),
             dim=int(dim),
             depth=depth,
-            heads=int(dim // rows[0][1]),
+            heads=divisible(
+                int(dim),
+                int(rows[0][1]),
+                "image_encoder.patch_embed.proj.weight",
+                "image_encoder.blocks.0.attn.rel_pos_h",
+            )
+            // int(rows[0][1]),
             mlp_dim=int(shape("image_encoder.blocks.0.mlp.lin1.weight")[0]),
             window=windows[0] if windows else 0,
             global_blocks=tuple(k for k, side in enumerate(sides) if side == grid),
-            out_dim=int(shape("image_encoder.neck.0.weight")[0]),
+            out_dim=divisible(
+                int(shape("image_encoder.neck.0.weight")[0]),
+                2 * DECODER_HEADS,
+                "image_encoder.neck.0.weight",
+            ),
             decoder_depth=count(r"mask_decoder\.transformer\.layers\.(\d+)\."),
             decoder_mlp=int(shape("mask_decoder.transformer.layers.0.mlp.lin1.weight")[0]),
             mask_tokens=int(shape("mask_decoder.mask_tokens.weight")[0]),
