@@ -89,7 +89,8 @@ def test_readme_links_lead_somewhere() -> None:
 
 def test_generated_folders_are_ignored() -> None:
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
-    assert {".venv/", "build/", "install/", "log/", "data/", "out/"} <= set(ignored)
+    expected = {".venv/", "/build/", "/install/", "/log/", "/data/", "/out/"}
+    assert expected <= set(ignored)
     assert not any(path.parts[0] in ("build", "install", "log", "out") for path in source_files())
 
 
