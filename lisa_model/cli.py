@@ -4,6 +4,10 @@ lisa segment IMAGE "INTENT" [--model M --device D --out overlay.png --json resul
 lisa convert SRC DST [--vision-tower DIR --dtype bfloat16]
 lisa verify DIR
 lisa eval household [--split test --json FILE]
+lisa data check CONFIG [--json FILE --contact-sheet FILE --limit N]
+lisa play RECORDING [--rate R --loop --start-paused --clock]
+lisa record OUT.mcap
+lisa eval-3d RECORDING [--model M --every N --json FILE]
 lisa bench {engine,load,soak,faults} ...
 """
 
@@ -18,6 +22,8 @@ from typing import Any
 
 from lisa_model.checkpoint.cli import add_parser as add_checkpoint_commands
 from lisa_model.errors import LisaError
+from lisa_model.eval_3d_command import add_parser as add_eval_3d
+from lisa_model.ros_commands import add_parser as add_ros_commands
 
 # `lisa bench NAME`: modules that depend on this package; main(arguments) returns the exit status.
 BENCHMARKS = {
@@ -65,6 +71,8 @@ def build_parser() -> argparse.ArgumentParser:
     segment.set_defaults(run=run_segment)
 
     add_checkpoint_commands(commands)
+    add_ros_commands(commands)
+    add_eval_3d(commands, _model_arguments)
 
     evaluate = commands.add_parser("eval", help="score a model on a benchmark")
     benchmarks = evaluate.add_subparsers(dest="benchmark", required=True)
@@ -83,6 +91,17 @@ def build_parser() -> argparse.ArgumentParser:
     bench.add_argument("name", choices=tuple(BENCHMARKS), help="NAME --help tells more")
     bench.add_argument("options", nargs=argparse.REMAINDER)
     bench.set_defaults(run=run_bench)
+
+    data = commands.add_parser("data", help="training data of official LISA models")
+    checks = data.add_subparsers(dest="action", required=True)
+    check = checks.add_parser("check", help="is a download whole and readable?")
+    check.add_argument("config", type=Path, help="such as config/data/lisa_paper.yaml")
+    check.add_argument("--json", type=Path, help="write the report here")
+    check.add_argument(
+        "--contact-sheet", type=Path, metavar="FILE", help="write samples with their masks here"
+    )
+    check.add_argument("--limit", type=int, help="read only N items of each set, evenly spread")
+    check.set_defaults(run=run_data_check)
     return parser
 
 
@@ -152,6 +171,12 @@ def run_bench(args: argparse.Namespace) -> int:
     """``lisa bench``: the exit status is the benchmark's."""
     module = importlib.import_module(BENCHMARKS[args.name])
     return int(module.main(args.options))
+
+
+def run_data_check(args: argparse.Namespace) -> None:
+    """``lisa data check``: lives in ``training``, which depends on this package."""
+    module = importlib.import_module("training.data.check")
+    module.run(args.config, json_file=args.json, sheet_file=args.contact_sheet, limit=args.limit)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -8,12 +8,19 @@ from __future__ import annotations
 import array
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from lisa_ros.validation import ENCODINGS, Kind, validate_image
+from lisa_ros.validation import (
+    ENCODINGS,
+    UYVY_ENCODINGS,
+    YUYV_ENCODINGS,
+    Kind,
+    validate_image,
+)
 
 _MM_TO_M = np.float32(0.001)
 
@@ -40,12 +47,18 @@ def image_to_array(msg: Image, kind: Kind) -> NDArray[Any]:
 def image_to_rgb(msg: Image) -> NDArray[np.uint8]:
     """Return a colour image as (H, W, 3) uint8 RGB; alpha is dropped, mono8 repeated.
 
+    YUV 4:2:2 is taken as ITU-R BT.601 of limited range, which cameras send and cv_bridge expects.
+
     Raises:
         InputError: the message is malformed or not a colour image.
     """
     pixels = image_to_array(msg, "image")
     if msg.encoding == "mono8":
         pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    elif msg.encoding in UYVY_ENCODINGS:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_YUV2RGB_UYVY)
+    elif msg.encoding in YUYV_ENCODINGS:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_YUV2RGB_YUY2)
     elif msg.encoding in ("bgr8", "bgra8"):
         pixels = pixels[:, :, 2::-1]
     else:

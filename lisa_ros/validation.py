@@ -43,7 +43,14 @@ COLOUR_ENCODINGS = {
     "rgba8": Encoding(np.uint8, 4),
     "bgra8": Encoding(np.uint8, 4),
     "mono8": Encoding(np.uint8, 1),
+    # Two pixels share their colour; the second names are those that Jazzy prefers.
+    "yuv422": Encoding(np.uint8, 2),  # U Y V Y
+    "uyvy": Encoding(np.uint8, 2),
+    "yuv422_yuy2": Encoding(np.uint8, 2),  # Y U Y V
+    "yuyv": Encoding(np.uint8, 2),
 }
+UYVY_ENCODINGS = ("yuv422", "uyvy")
+YUYV_ENCODINGS = ("yuv422_yuy2", "yuyv")
 DEPTH_ENCODINGS = {"16UC1": Encoding(np.uint16, 1), "32FC1": Encoding(np.float32, 1)}
 ENCODINGS = COLOUR_ENCODINGS | DEPTH_ENCODINGS
 _ALLOWED = {"image": COLOUR_ENCODINGS, "depth": DEPTH_ENCODINGS}
@@ -73,6 +80,13 @@ def validate_image(msg: Image, kind: Kind) -> Encoding:
             field=f"{kind}.width, {kind}.height",
             problem=f"are {msg.width} x {msg.height}",
             remedy=f"Send an image with sides of 1..{MAX_SIDE_PX} and at most {MAX_PIXELS} pixels",
+        )
+    if msg.encoding in (*UYVY_ENCODINGS, *YUYV_ENCODINGS) and msg.width % 2:
+        raise InputError(
+            code=f"{kind}_size",
+            field=f"{kind}.width",
+            problem=f"is {msg.width}, and {msg.encoding} stores pixels in pairs",
+            remedy="Send an image of even width",
         )
     if msg.is_bigendian not in (0, 1):
         raise InputError(

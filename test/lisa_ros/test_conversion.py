@@ -13,12 +13,13 @@ from lisa_ros.conversion import (
     image_to_rgb,
     mask_to_image,
 )
+from lisa_ros.errors import InputError
 from lisa_ros.validation import COLOUR_ENCODINGS, ENCODINGS
 
 RNG = np.random.default_rng(0)
 
 
-def random_pixels(encoding: str, height: int = 5, width: int = 7) -> np.ndarray:
+def random_pixels(encoding: str, height: int = 5, width: int = 8) -> np.ndarray:
     layout = ENCODINGS[encoding]
     shape = (height, width) if layout.channels == 1 else (height, width, layout.channels)
     if layout.dtype is np.float32:
@@ -83,6 +84,36 @@ def test_bgra_and_grey(make: Any):
     grey = random_pixels("mono8")
     rgb = image_to_rgb(array_to_image(grey, "mono8", make.header()))
     np.testing.assert_array_equal(rgb, np.stack([grey] * 3, axis=2))
+
+
+def yuv_of(rgb: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return Y, U, V of a colour by ITU-R BT.601, limited range."""
+    r, g, b = (value / 255 for value in rgb)
+    y = 0.299 * r + 0.587 * g + 0.114 * b
+    u, v = (b - y) / 1.772, (r - y) / 1.402
+    return round(16 + 219 * y), round(128 + 224 * u), round(128 + 224 * v)
+
+
+@pytest.mark.parametrize("encoding", ["yuv422", "uyvy", "yuv422_yuy2", "yuyv"])
+def test_yuv(make: Any, encoding: str):
+    colours = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (90, 90, 90), (200, 120, 30), (255, 255, 255))
+    first_y = encoding.startswith("yuyv") or encoding.endswith("yuy2")
+    pairs = []
+    for colour in colours:
+        y, u, v = yuv_of(colour)
+        pairs.append([y, u, y, v] if first_y else [u, y, v, y])
+    pixels = np.array([pairs, pairs], np.uint8).reshape(2, -1, 2)
+    rgb = image_to_rgb(pad(array_to_image(pixels, encoding, make.header()), 3))
+    assert rgb.shape == (2, 2 * len(colours), 3)
+    expected = np.repeat(np.array(colours), 2, axis=0)
+    assert np.abs(rgb[1].astype(int) - expected).max() <= 3
+
+
+def test_yuv_of_odd_width_is_refused(make: Any):
+    msg = array_to_image(np.zeros((2, 3, 2), np.uint8), "yuv422", make.header())
+    with pytest.raises(InputError, match=r"image\.width is 3.*pairs") as caught:
+        image_to_rgb(msg)
+    assert caught.value.code == "image_size"
 
 
 def test_depth_units(make: Any):

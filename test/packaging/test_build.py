@@ -13,7 +13,7 @@ from source_tree import ROOT, build_environment, source_files
 
 pytestmark = pytest.mark.slow
 
-PROGRAMS = ("perception_node", "scene_player", "demo_client", "demo", "lisa")
+PROGRAMS = ("perception_node", "scene_player", "demo_client", "demo", "play", "record", "lisa")
 
 
 def copy_sources(target: Path) -> None:
