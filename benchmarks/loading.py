@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -108,7 +107,13 @@ def child(model: Path, tower: Path | None, dtype: str, quantization: str | None)
 
 
 def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
+    """Largest resident memory so far [bytes].
+
+    Not getrusage's: that begins with the memory of the process that started this one.
+    """
+    status = Path("/proc/self/status").read_text("utf-8")
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024  # Linux counts in KiB
 
 
 def _swapped() -> int:

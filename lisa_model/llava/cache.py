@@ -30,6 +30,8 @@ class RoomyLayer(DynamicLayer):
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
         """Append (B, heads, n, head_dim) and return all there is."""
+        # Rotation makes float32 of keys; they are kept as the values are.
+        key_states = key_states.to(value_states.dtype)
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         have = self.get_seq_length()

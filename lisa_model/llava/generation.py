@@ -98,4 +98,4 @@ def _stack(rows: list[Tensor], model: LisaForCausalLM) -> Tensor:
     if rows:
         return torch.stack(rows)
     width = model.model.config.hidden_size
-    return torch.zeros(0, width, device=model.device, dtype=model.dtype)
+    return torch.zeros(0, width, device=model.device)

@@ -17,6 +17,22 @@ from lisa_model.llava.config import PROJECTOR_PREFIX, CheckpointConfig
 from lisa_model.llava.projector import build_projector
 from lisa_model.llava.sam import Sam
 
+# What computes in float32 whatever the rest does: small, and where rounding moves a mask's edge.
+# The frequencies of SAM's positions (prompt encoder) lose their meaning in 8 bits.
+_FLOAT32 = (
+    "model.text_hidden_fcs.",
+    "model.visual_model.prompt_encoder.",
+    "model.visual_model.mask_decoder.",
+)
+
+
+class Head(nn.Linear):
+    """A linear layer that takes states of any floating-point type."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        """(…, hidden) -> (…, vocab) in the weights' type."""
+        return super().forward(states.to(self.weight.dtype))
+
 
 class LisaLlama(LlamaModel):
     """LLaMA with what LISA hangs into it: projector, gamma (text_hidden_fcs) and SAM."""
@@ -51,7 +67,7 @@ class LisaForCausalLM(nn.Module):
         )
         self.model.text_hidden_fcs = nn.ModuleList([gamma])
         self.model.visual_model = Sam(config=config.sam)
-        self.lm_head = nn.Linear(hidden, config.vocab_size, bias=False)
+        self.lm_head = Head(hidden, config.vocab_size, bias=False)
 
     @classmethod
     def from_checkpoint(
@@ -78,8 +94,7 @@ class LisaForCausalLM(nn.Module):
             ignore=lambda name: (
                 name.endswith("rotary_emb.inv_freq") or name.startswith("model.vision_tower.")
             ),
-            # Frequencies of SAM's positions lose their meaning in 8 bits.
-            keep_float32=lambda name: name.endswith("positional_encoding_gaussian_matrix"),
+            keep_float32=lambda name: name.startswith(_FLOAT32),
             sizes_from=_sizes_from,
         )
         model.model.rotary_emb = LlamaRotaryEmbedding(config=config.llm).to(device)
@@ -111,9 +126,11 @@ class LisaForCausalLM(nn.Module):
     def states(
         self, embeddings: Tensor, *, cache: Cache | None = None, mask: Tensor | None = None
     ) -> Tensor:
-        """Last-layer states after the final norm, (B, L, hidden).
+        """Last-layer states after the final norm, (B, L, hidden) float32.
 
-        Positions go on from the cache and count padding too, as the official code does.
+        Positions go on from the cache and count padding too, as the official code does. In half
+        precision the products are; the residual stream is float32: rounding it after each of some
+        60 layers costs ten times as much precision as rounding the products does.
 
         Args:
             embeddings: (B, L, hidden).
@@ -123,17 +140,19 @@ class LisaForCausalLM(nn.Module):
         past = cache.get_seq_length() if cache is not None else 0
         length = embeddings.shape[1]
         positions = torch.arange(past, past + length, device=embeddings.device).unsqueeze(0)
-        out: Any = self.model(
-            inputs_embeds=embeddings,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=cache is not None,
-        )
+        half = self.dtype is not torch.float32
+        with torch.autocast(self.device.type, self.dtype if half else None, enabled=half):
+            out: Any = self.model(
+                inputs_embeds=embeddings.float(),
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=cache is not None,
+            )
         return out.last_hidden_state
 
     def prompts(self, states: Tensor) -> Tensor:
-        """Gamma: states that predict a [SEG] (n, hidden) -> prompts of SAM (n, out_dim)."""
+        """Gamma: states that predict a [SEG] (n, hidden) -> prompts of SAM (n, out_dim) float32."""
         return self.model.text_hidden_fcs[0](states)
 
 

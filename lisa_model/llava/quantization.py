@@ -75,8 +75,17 @@ def _torchao(
 
     config: Any = Int8WeightOnlyConfig() if kind == "int8" else _int4(device, model.dtype)
 
+    dtype = model.dtype
+
+    def cast(module: nn.Module, args: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+        return (args[0].to(dtype),)
+
     def quantize(layer: nn.Module) -> None:
         quantize_(layer, config, filter_fn=lambda module, _: isinstance(module, nn.Linear))
+        for module in layer.modules():
+            if isinstance(module, nn.Linear):
+                # autocast does not see torchao's tensors.
+                module.register_forward_pre_hook(cast)
 
     return quantize
 

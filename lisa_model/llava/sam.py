@@ -171,6 +171,9 @@ class Sam(nn.Module):
     def decode(self, embedding: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor]:
         """Masks of [SEG] embeddings on one image.
 
+        The decoder's own type counts, which is float32 also where the encoder computes in half
+        precision.
+
         Args:
             embedding: (1, out_dim, s, s) of :meth:`encode`.
             prompts: (n, out_dim), one row per [SEG].
@@ -178,6 +181,7 @@ class Sam(nn.Module):
         Returns:
             mask logits (n, 1, 4s, 4s) and predicted IoU (n, 1); n may be 0.
         """
+        embedding = embedding.to(self.prompt_encoder.no_mask_embed.weight.dtype)
         if len(prompts) == 0:  # the decoder's reshapes do not know what to do with nothing
             side = 4 * embedding.shape[-1]
             return embedding.new_zeros(0, 1, side, side), embedding.new_zeros(0, 1)
