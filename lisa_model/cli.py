@@ -5,10 +5,13 @@ lisa convert SRC DST [--vision-tower DIR --dtype bfloat16]
 lisa verify DIR
 lisa eval household [--split test --json FILE]
 lisa data check CONFIG [--json FILE --contact-sheet FILE --limit N]
+lisa train CONFIG [--resume-from DIR]
+lisa merge RUN OUT [--base DIR --dtype bfloat16]
+lisa export MODEL OUT [--dtype bfloat16]
 lisa play RECORDING [--rate R --loop --start-paused --clock]
 lisa record OUT.mcap
 lisa eval-3d RECORDING [--model M --every N --json FILE]
-lisa bench {engine,load,soak,faults} ...
+lisa bench {engine,load,soak,faults,follow} ...
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from lisa_model.checkpoint.cli import add_parser as add_checkpoint_commands
 from lisa_model.errors import LisaError
 from lisa_model.eval_3d_command import add_parser as add_eval_3d
 from lisa_model.ros_commands import add_parser as add_ros_commands
+from lisa_model.training_commands import add_parser as add_training_commands
 
 # `lisa bench NAME`: modules that depend on this package; main(arguments) returns the exit status.
 BENCHMARKS = {
@@ -31,6 +35,7 @@ BENCHMARKS = {
     "load": "benchmarks.loading",
     "soak": "benchmarks.soak",
     "faults": "benchmarks.faults",
+    "follow": "benchmarks.follow",
 }
 
 
@@ -71,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     segment.set_defaults(run=run_segment)
 
     add_checkpoint_commands(commands)
+    add_training_commands(commands)
     add_ros_commands(commands)
     add_eval_3d(commands, _model_arguments)
 

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from lisa_model.errors import InvalidIntentError, WeightsMissingError
+from lisa_model.look import Look
+from lisa_model.zoom import CropWindow
 
 MAX_INTENT_CHARACTERS = 2000
 DTYPES = {
@@ -35,6 +37,8 @@ class SegmentationResult:
         timings: seconds per stage.
         log_probability: of a given answer (natural logarithm, summed over its tokens); None when
             the answer was generated.
+        queries: (n, dim) float32, the [SEG] prompts as the mask decoder takes them; they can be
+            looked for in other images, see :meth:`ReasoningSegmenter.look`.
     """
 
     text: str
@@ -44,6 +48,7 @@ class SegmentationResult:
     scores: NDArray[np.float32]
     timings: dict[str, float] = field(default_factory=dict)
     log_probability: float | None = None
+    queries: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
 
 class ReasoningSegmenter(ABC):
@@ -148,6 +153,26 @@ class ReasoningSegmenter(ABC):
 
         Raises:
             InvalidImageError, InvalidIntentError: naming what is wrong.
+        """
+
+    @abstractmethod
+    def look(
+        self,
+        image: NDArray[np.uint8],
+        queries: NDArray[np.float32],
+        *,
+        region: CropWindow | None = None,
+    ) -> Look:
+        """Masks of an earlier answer's queries in a new image; the LLM is not asked.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            queries: (n, dim) float32, of :attr:`SegmentationResult.queries`; n may be 0.
+            region: where to look. None for the whole image.
+
+        Raises:
+            InvalidImageError: naming what is wrong.
+            ValueError: the queries are not this model's, or the region leaves the image.
         """
 
 

@@ -7,16 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicCache
 
 from lisa_model.config import preset
-from lisa_model.mask_head import ImageFeatures
+from lisa_model.look import OUTSIDE, Look, check_region, checked_queries
 from lisa_model.model import LisaModel
 from lisa_model.segmenter import (
     Clock,
@@ -25,16 +23,15 @@ from lisa_model.segmenter import (
     checked_prompt,
     frame_key,
 )
-from lisa_model.vision import check_image, encoder_input, patch_grid, stem_input
-from lisa_model.zoom import CropWindow, zoom_window
+from lisa_model.tiny_masks import Seen, best_guess, look_closer, see
+from lisa_model.vision import check_image
+from lisa_model.zoom import CropWindow
 
 WEIGHTS = Path(__file__).parent / "weights"
 # Longest answer by default.
 DEFAULT_NEW_TOKENS = 16
-# Logit of a pixel outside a zoomed window that the first pass took for the target: just "no".
-OUTSIDE = -1.0
-# Expected IoU above which no further place is looked at.
-CONFIDENT = 0.8
+# Patches of a look at a region. Measured on validation scenes; see docs/follow.md.
+FOLLOW_PATCHES = 256
 
 
 @dataclass(frozen=True)
@@ -43,12 +40,12 @@ class EncodedImage:
 
     Attributes:
         image: the RGB pixels (the zoomed pass looks at them again).
-        features: mask-head features of the whole image.
+        seen: vision and mask-head features of the whole image.
         prefix: LLM keys and values of everything up to and with the image.
     """
 
     image: NDArray[np.uint8]
-    features: ImageFeatures
+    seen: Seen
     prefix: Cache
 
 
@@ -116,22 +113,10 @@ class TinySegmenter(ReasoningSegmenter):
         """
         check_image(image)
         model, config = self.model, self.model.config
-        grid = patch_grid(image.shape[0], image.shape[1], config.patches)
         with self._autocast():
-            vision = self._vision(image, grid)
-            features = self._features(vision, image, grid)
-            prefix = self._prefix(model.projector(vision))
-        return EncodedImage(image=image.copy(), features=features, prefix=prefix)
-
-    def _vision(self, image: NDArray[np.uint8], grid: tuple[int, int]) -> Tensor:
-        pixels = encoder_input(image, grid, self.model.config.patch_size)
-        return self.model.tower(pixels.unsqueeze(0).to(self.device))
-
-    def _features(
-        self, vision: Tensor, image: NDArray[np.uint8], grid: tuple[int, int]
-    ) -> ImageFeatures:
-        rgb = stem_input(image, grid).unsqueeze(0).to(self.device)
-        return self.model.mask_head.encode(vision.float(), rgb)
+            seen = see(model, image, config.patches)
+            prefix = self._prefix(model.projector(seen.vision))
+        return EncodedImage(image=image.copy(), seen=seen, prefix=prefix)
 
     def _prefix(self, visual: Tensor) -> Cache:
         language = self.model.language
@@ -205,8 +190,12 @@ class TinySegmenter(ReasoningSegmenter):
             clock.lap("language_s")
             presence = None
             if language.codebook is not None:
-                presence = self.model.mask_head.log_presence(encoded.features, language.codebook)
-            prompts = language.prompts(rows, presence) if len(rows) else rows
+                presence = self.model.mask_head.log_presence(
+                    encoded.seen.features, language.codebook
+                )
+            # Without a row there is no prompt, and no mask.
+            width = self.model.config.out_dim
+            prompts = language.prompts(rows, presence) if len(rows) else rows.new_zeros(0, width)
             logits, scores = self.masks(encoded, prompts)
         clock.lap("masks_s")
         return SegmentationResult(
@@ -216,6 +205,7 @@ class TinySegmenter(ReasoningSegmenter):
             masks=logits > 0,
             scores=scores,
             timings=clock.laps,
+            queries=prompts.float().cpu().numpy(),
         )
 
     def masks(
@@ -229,91 +219,54 @@ class TinySegmenter(ReasoningSegmenter):
         height, width = encoded.image.shape[:2]
         logits = np.empty((len(prompts), height, width), dtype=np.float32)
         scores = np.empty(len(prompts), dtype=np.float32)
+        patches = self.model.config.zoom_patches if zoom else 0
         with self._autocast():
             for row, prompt in enumerate(prompts):
-                logits[row], scores[row] = self._one_mask(encoded, prompt.unsqueeze(0), zoom)
+                guess = best_guess(
+                    self.model, encoded.image, encoded.seen, prompt[None], patches=patches
+                )
+                logits[row], scores[row] = guess.logits, guess.score
         return logits, np.clip(scores, 0.0, 1.0)
 
-    def _one_mask(
-        self, encoded: EncodedImage, prompt: Tensor, zoom: bool
-    ) -> tuple[NDArray[np.float32], float]:
-        head, config = self.model.mask_head, self.model.config
-        height, width = encoded.image.shape[:2]
-        small, iou, similarity = head(encoded.features, prompt)
-        whole = upsample(small, height, width)
-        score = float(iou[0])
-        if not zoom or not config.zoom_candidates:
-            return whole, score
-        # Small things: look again at a few places, closer, and keep the mask that the decoder
-        # expects most of. A confident mask ends the search.
-        best = (whole, score)
-        peaks = upsample(similarity, height, width)
-        windows: list[CropWindow] = []
-        for _ in range(config.zoom_candidates):
-            window = next_window(whole, peaks, windows)
-            if window is None or (windows and best[1] >= CONFIDENT):
-                break
-            windows.append(window)
-            closer, expected = self._zoomed(encoded.image, window, prompt)
-            if expected > best[1]:
-                final = np.minimum(whole, OUTSIDE)
-                final[window.y0 : window.y1, window.x0 : window.x1] = closer
-                best = (final, expected)
-        return best
+    def look(
+        self,
+        image: NDArray[np.uint8],
+        queries: NDArray[np.float32],
+        *,
+        region: CropWindow | None = None,
+    ) -> Look:
+        """See :meth:`ReasoningSegmenter.look`.
 
-    def _zoomed(
-        self, image: NDArray[np.uint8], window: CropWindow, prompt: Tensor
-    ) -> tuple[NDArray[np.float32], float]:
-        """Mask logits inside a window and the IoU expected of them; the same [SEG] prompt."""
-        crop = window.cut(image)
-        grid = patch_grid(window.height, window.width, self.model.config.zoom_patches)
-        features = self._features(self._vision(crop, grid), crop, grid)
-        small, iou, _ = self.model.mask_head(features, prompt)
-        return upsample(small, window.height, window.width), float(iou[0])
-
-
-def upsample(logits: Tensor, height: int, width: int) -> NDArray[np.float32]:
-    """(1, h, w) -> (height, width) float32, bilinear, pixel centres aligned as in SAM."""
-    big = F.interpolate(
-        logits.float().unsqueeze(1), (height, width), mode="bilinear", align_corners=False
-    )
-    return np.ascontiguousarray(big[0, 0].cpu().numpy())
-
-
-def next_window(
-    mask_logits: NDArray[np.float32],
-    similarity: NDArray[np.float32],
-    seen: list[CropWindow],
-    largest: float = 0.75,
-) -> CropWindow | None:
-    """Where to look closer next, or None when a closer look gains nothing.
-
-    First at the heaviest part of the first guess, then at the highest patch similarity that no
-    window has covered.
-
-    Args:
-        mask_logits: (H, W) first guess.
-        similarity: (H, W) patch similarity to the [SEG] prompt.
-        seen: windows looked at already.
-        largest: window side over frame side above which zooming gains nothing.
-    """
-    height, width = mask_logits.shape
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((mask_logits > 0).astype(np.uint8))
-    if count > 1 and not seen:
-        probability = 1.0 / (1.0 + np.exp(-mask_logits))
-        mass = np.bincount(labels.ravel(), probability.ravel(), minlength=count)
-        x, y, w, h = (int(v) for v in stats[1 + int(mass[1:].argmax()), :4])
-        box = (float(x), float(y), float(x + w), float(y + h))
-    else:
-        free = similarity.copy()
-        for window in seen:
-            free[window.y0 : window.y1, window.x0 : window.x1] = -np.inf
-        if not np.isfinite(free).any():
-            return None
-        y, x = divmod(int(free.argmax()), width)
-        side = 0.04 * max(height, width)
-        box = (x - side, y - side, x + side, y + side)
-    found = zoom_window(box, height=height, width=width)
-    if max(found.width / width, found.height / height) > largest:
-        return None
-    return found
+        A region costs one pass of :data:`FOLLOW_PATCHES` patches for all queries; the whole frame
+        one of the model's full size, and up to ``zoom_candidates`` small ones per query.
+        """
+        check_image(image)
+        clock = Clock()
+        model = self.model
+        prompts = torch.from_numpy(checked_queries(queries, model.config.out_dim)).to(self.device)
+        height, width = image.shape[:2]
+        with self._autocast():
+            if region is not None:
+                check_region(region, image)
+                nothing = np.full((height, width), OUTSIDE, dtype=np.float32)
+                guesses = [
+                    guess.in_frame(region, nothing)
+                    for guess in look_closer(model, image, region, prompts, FOLLOW_PATCHES)
+                ]
+            else:
+                seen = see(model, image, model.config.patches)
+                guesses = [
+                    best_guess(model, image, seen, prompt[None], patches=FOLLOW_PATCHES)
+                    for prompt in prompts
+                ]
+        clock.lap("look_s")
+        logits = np.array([g.logits for g in guesses], dtype=np.float32).reshape(-1, height, width)
+        scores = np.array([g.score for g in guesses], dtype=np.float32)
+        seen_as = np.array([g.appearance for g in guesses], dtype=np.float32)
+        return Look(
+            mask_logits=logits,
+            masks=logits > 0,
+            scores=np.clip(scores, 0.0, 1.0),
+            appearances=seen_as.reshape(-1, model.config.out_dim),
+            timings=clock.laps,
+        )

@@ -22,6 +22,7 @@ from lisa_model.llava.generation import Answer, extend
 from lisa_model.llava.model import LisaForCausalLM
 from lisa_model.llava.preprocessing import postprocess_masks, sam_pixels
 from lisa_model.llava.tokenizer import IMAGE_TOKEN_INDEX
+from lisa_model.look import appearance
 from lisa_model.segmenter import frame_key
 
 
@@ -114,18 +115,37 @@ class LisaEngine:
         return frame.sam
 
     @torch.inference_mode()
-    def masks(
-        self, frame: Frame, answer: Answer
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Mask logits (n, H, W) and predicted IoU (n,) of an answer's [SEG]; SAM rests without one.
+    def prompts(self, answer: Answer) -> Tensor:
+        """(n, out_dim): an answer's [SEG], as SAM takes them."""
+        return self.model.prompts(answer.rows)
 
-        Each [SEG] is a mask of its own.
+    @torch.inference_mode()
+    def appearances(self, frame: Frame, mask_logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, C) SAM's features under masks (n, H, W), see :func:`lisa_model.look.appearance`."""
+        if len(mask_logits) == 0:
+            return np.zeros((0, self.model.sam.config.out_dim), np.float32)
+        features, resized = self.sam_features(frame)
+        # What pads the image to a square is none of it.
+        patch = self.model.sam.config.patch_size
+        rows, columns = (-(-side // patch) for side in resized)
+        seen = features[0, :, :rows, :columns].float()
+        # What all of an image's features have in common says nothing about one thing.
+        seen = seen - seen.mean((1, 2), keepdim=True)
+        return np.stack([appearance(seen, torch.from_numpy(one)) for one in mask_logits])
+
+    @torch.inference_mode()
+    def masks(
+        self, frame: Frame, prompts: Tensor
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Mask logits (n, H, W) and predicted IoU (n,) of [SEG] prompts (n, out_dim).
+
+        Each [SEG] is a mask of its own; without one SAM rests.
         """
         height, width = frame.image.shape[:2]
-        if len(answer.rows) == 0:
+        if len(prompts) == 0:
             return np.zeros((0, height, width), np.float32), np.zeros(0, np.float32)
         features, resized = self.sam_features(frame)
-        low, iou = self.model.sam.decode(features, self.model.prompts(answer.rows))
+        low, iou = self.model.sam.decode(features, prompts)
         logits = postprocess_masks(
             low,
             target=self.model.sam.config.image_size,

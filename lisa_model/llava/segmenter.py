@@ -20,8 +20,10 @@ from lisa_model.llava.model import LisaForCausalLM
 from lisa_model.llava.quantization import check_kind, quantize_llm
 from lisa_model.llava.templates import segmentation_question
 from lisa_model.llava.tokenizer import LegacyTokenizer
+from lisa_model.look import Look, check_region, checked_queries
 from lisa_model.segmenter import Clock, ReasoningSegmenter, SegmentationResult, checked_prompt
 from lisa_model.vision import check_image
+from lisa_model.zoom import CropWindow
 
 # Longest answer by default. The trained answers have 3 to 8 tokens, explanations some 60.
 DEFAULT_NEW_TOKENS = 128
@@ -229,7 +231,8 @@ class LisaSegmenter(ReasoningSegmenter):
         return self._result(frame, answer, clock)
 
     def _result(self, frame: Frame, answer: Answer, clock: Clock) -> SegmentationResult:
-        logits, scores = self.engine.masks(frame, answer)
+        prompts = self.engine.prompts(answer)
+        logits, scores = self.engine.masks(frame, prompts)
         clock.lap("masks_s")
         return SegmentationResult(
             text=self.tokenizer.decode_answer(answer.ids),
@@ -239,6 +242,36 @@ class LisaSegmenter(ReasoningSegmenter):
             scores=scores,
             timings=clock.laps,
             log_probability=answer.log_probability,
+            queries=prompts.float().cpu().numpy(),
+        )
+
+    def look(
+        self,
+        image: NDArray[np.uint8],
+        queries: NDArray[np.float32],
+        *,
+        region: CropWindow | None = None,
+    ) -> Look:
+        """See :meth:`ReasoningSegmenter.look`: SAM's encoder and one decoding of all queries.
+
+        SAM always sees the whole image, so a region changes nothing. Looks at the same image share
+        its features.
+        """
+        check_image(image)
+        wanted = checked_queries(queries, self.engine.model.config.out_dim)
+        if region is not None:
+            check_region(region, image)
+        clock = Clock()
+        frame = self.engine.frame(image)
+        prompts = torch.from_numpy(wanted).to(self.device)
+        logits, scores = self.engine.masks(frame, prompts)
+        clock.lap("look_s")
+        return Look(
+            mask_logits=logits,
+            masks=logits > 0,
+            scores=scores,
+            appearances=self.engine.appearances(frame, logits),
+            timings=clock.laps,
         )
 
 

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lisa_model.tiny_segmenter import OUTSIDE, next_window
+from lisa_model.look import OUTSIDE
+from lisa_model.tiny_masks import next_window
 from lisa_model.zoom import CropWindow, zoom_window
 
 side = st.integers(120, 900)

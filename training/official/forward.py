@@ -95,7 +95,22 @@ def seg_rows(text: TextBatch, number: int, seg_id: int, patches: int) -> list[in
     ]
 
 
-def training_losses(
+@dataclass(frozen=True)
+class Predictions:
+    """What the losses are made of.
+
+    Attributes:
+        states: (conversations, L, hidden) the LLM's last states; state i predicts token i + 1.
+        labels: (conversations, L) int64, IGNORED where nothing is to be learnt.
+        mask_logits: of each picture, (n, H, W) float32 in its own size, one per [SEG].
+    """
+
+    states: Tensor
+    labels: Tensor
+    mask_logits: list[Tensor]
+
+
+def predictions(
     model: LisaForCausalLM,
     text: TextBatch,
     clip: Tensor,
@@ -103,9 +118,8 @@ def training_losses(
     picture_of: Sequence[int],
     *,
     seg_id: int,
-    weights: LossWeights = LossWeights(),  # noqa: B008 - frozen
-) -> Losses:
-    """The losses of a batch.
+) -> Predictions:
+    """States and masks of a batch.
 
     Args:
         clip: (pictures, patches, width) CLIP features; the tower is frozen and runs once a picture.
@@ -115,7 +129,6 @@ def training_losses(
     tokens = model.project(clip)
     embeddings, labels = expand(model, text, tokens, picture_of)
     states = model.states(embeddings)  # padding is at the right: a causal LLM never sees it
-    answer = answer_loss(model.lm_head(states), labels)
     logits = []
     for number, picture in enumerate(pictures):
         rows = [
@@ -137,6 +150,22 @@ def training_losses(
                 original=(height, width),
             )
         )
+    return Predictions(states=states, labels=labels, mask_logits=logits)
+
+
+def training_losses(
+    model: LisaForCausalLM,
+    text: TextBatch,
+    clip: Tensor,
+    pictures: Sequence[Picture],
+    picture_of: Sequence[int],
+    *,
+    seg_id: int,
+    weights: LossWeights = LossWeights(),  # noqa: B008 - frozen
+) -> Losses:
+    """The losses of a batch; arguments as of :func:`predictions`."""
+    out = predictions(model, text, clip, pictures, picture_of, seg_id=seg_id)
+    answer = answer_loss(model.lm_head(out.states), out.labels)
     targets = [picture.masks.float() for picture in pictures]
-    bce, dice = mask_losses(logits, targets, weights)
+    bce, dice = mask_losses(out.mask_logits, targets, weights)
     return Losses(answer=weights.answer * answer, bce=bce, dice=dice)

@@ -56,6 +56,20 @@ def dice_per_mask(logits: Tensor, targets: Tensor) -> Tensor:
     return 1.0 - (both + _DICE_EPSILON) / (sizes + _DICE_EPSILON)
 
 
+def check_counts(logits: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
+    """Refuse an image with another number of [SEG] than of masks.
+
+    Raises:
+        ValueError: naming the image.
+    """
+    for number, (mine, wanted) in enumerate(zip(logits, targets, strict=True)):
+        if len(mine) != len(wanted):
+            raise ValueError(
+                f"image {number}: the answers hold {len(mine)} [SEG], but there are {len(wanted)} "
+                "masks; were the answers cut off (model_max_length), or is the tokenizer another?"
+            )
+
+
 def mask_losses(
     logits: Sequence[Tensor], targets: Sequence[Tensor], weights: LossWeights
 ) -> tuple[Tensor, Tensor]:
@@ -68,15 +82,11 @@ def mask_losses(
     Raises:
         ValueError: an image has another number of [SEG] than of masks.
     """
+    check_counts(logits, targets)
     bce = torch.zeros((), device=logits[0].device)
     dice = torch.zeros_like(bce)
     count = 0
-    for number, (mine, wanted) in enumerate(zip(logits, targets, strict=True)):
-        if len(mine) != len(wanted):
-            raise ValueError(
-                f"image {number}: the answers hold {len(mine)} [SEG], but there are {len(wanted)} "
-                "masks; were the answers cut off (model_max_length), or is the tokenizer another?"
-            )
+    for mine, wanted in zip(logits, targets, strict=True):
         n = len(wanted)
         bce = bce + bce_per_mask(mine, wanted).sum() / (n + _COUNT_EPSILON) * n
         dice = dice + dice_per_mask(mine, wanted).sum() / (n + _COUNT_EPSILON) * n

@@ -1,8 +1,9 @@
-"""Command line: ``python -m training.household.render {fetch,plan,run,attribution}``."""
+"""Command line: ``python -m training.household.render {fetch,plan,run,sequence,attribution}``."""
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import logging
 import os
 import sys
@@ -10,12 +11,17 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from training.household.assets import AssetError, fetch_assets, furniture_folder
 from training.household.attribution import attribution_markdown, models_in_frames
 from training.household.catalogue import CatalogueError, read_catalogue
 from training.household.categories import TaxonomyError, read_categories
 from training.household.render.plan import Job, Sizes, make_plan
+from training.household.render.sequences import SEQUENCES
+
+if TYPE_CHECKING:
+    from training.household.render.bpy_models import ModelLibrary
 
 LOG = logging.getLogger("training.household.render")
 # Blender keeps some memory of every scene; a fresh process from time to time bounds it.
@@ -40,6 +46,11 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--shard", type=_shard, default=(0, 1), help="K/N: every Nth scene from K")
         sub.add_argument("--only", default="", help="only scenes whose name starts with this")
         sub.add_argument("--scenes", type=int, default=0, help="stop after so many scenes (0: all)")
+    sub = commands.add_parser("sequence", help="render moving-camera sequences (needs bpy)")
+    sub.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SEQUENCES)}; or all")
+    sub.add_argument("--out", type=Path, default=Path("data/sequences"))
+    sub.add_argument("--threads", type=int, default=2)
+    sub.add_argument("--step", type=int, default=1, help="only every so many frames")
     sub = commands.add_parser("attribution", help="credits of the models in frames, as markdown")
     sub.add_argument("frames", type=Path, nargs="+", help="frame .json files or folders of them")
     return top
@@ -56,6 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _attribution(args)
         elif args.command == "plan":
             _print_plan(_jobs(args))
+        elif not _has_bpy():
+            print("error: bpy is missing; see training/household/README.md", file=sys.stderr)
+            return 1
+        elif args.command == "sequence":
+            return _sequences(args)
         else:
             return _run(args)
     except (AssetError, CatalogueError, TaxonomyError, FileNotFoundError) as error:
@@ -97,19 +113,50 @@ def _print_plan(jobs: list[Job]) -> None:
         print(f"{count:6d}  {category}")
 
 
-def _run(args: argparse.Namespace) -> int:
-    try:
-        from training.household.render.bpy_models import ModelLibrary
-        from training.household.render.runner import run
-    except ModuleNotFoundError as error:
-        if error.name not in ("bpy", "mathutils"):
-            raise
-        print("error: bpy is missing; see training/household/README.md", file=sys.stderr)
-        return 1
-    furniture = furniture_folder(args.assets)
-    library = ModelLibrary(
-        furniture=furniture, cache=args.assets / "models", catalogue=read_catalogue(furniture)
+def _has_bpy() -> bool:
+    return importlib.util.find_spec("bpy") is not None
+
+
+def _library(assets: Path) -> ModelLibrary:
+    from training.household.render.bpy_models import ModelLibrary
+
+    furniture = furniture_folder(assets)
+    return ModelLibrary(
+        furniture=furniture, cache=assets / "models", catalogue=read_catalogue(furniture)
     )
+
+
+def _sequences(args: argparse.Namespace) -> int:
+    from training.household.render.sequence_runner import render_sequence
+
+    unknown = sorted(set(args.names) - SEQUENCES.keys())
+    if unknown:
+        print(f"error: no sequence {unknown[0]}; there are {', '.join(SEQUENCES)}", file=sys.stderr)
+        return 1
+    library = _library(args.assets)
+    status = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in args.names or SEQUENCES:
+            try:
+                render_sequence(
+                    name,
+                    SEQUENCES[name],
+                    library,
+                    out=args.out,
+                    threads=args.threads,
+                    scratch=Path(scratch),
+                    step=args.step,
+                )
+            except (ValueError, RuntimeError, OSError, KeyError) as error:
+                LOG.error("%s: %s", name, error)
+                status = 1
+    return status
+
+
+def _run(args: argparse.Namespace) -> int:
+    from training.household.render.runner import run
+
+    library = _library(args.assets)
     jobs = _jobs(args)
     most = args.scenes or SCENES_A_PROCESS
     with tempfile.TemporaryDirectory() as scratch:

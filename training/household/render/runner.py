@@ -84,7 +84,7 @@ def _render_job(
 ) -> None:
     spec = job.scene
     rng = random.Random(spec.seed)
-    arrangement = _arrange(spec, library, rng)
+    arrangement = arrange_scene(spec, library, rng)
     look = sample_look(rng, focus_height=arrangement.focus[2])
     bpy_scene.clear_scene()
     demo = spec.name in DEMOS
@@ -107,12 +107,17 @@ def _render_job(
         colour, depth, index = bpy_render.render_passes(exr)
         bpy_scene.remove_camera(obj)
         noise = np.random.default_rng(spec.seed * 1000 + view)
-        picture = develop(colour, _development(spec, view_rng), noise)
+        picture = develop(colour, development_of(spec, view_rng), noise)
         _write(job, view, picture, depth, index, (pose, camera), instances, library)
         p.done += 1
 
 
-def _arrange(spec: SceneSpec, library: ModelLibrary, rng: random.Random) -> Arrangement:
+def arrange_scene(spec: SceneSpec, library: ModelLibrary, rng: random.Random) -> Arrangement:
+    """Where everything of a scene stands, by the real sizes of its models.
+
+    Raises:
+        ValueError: too few things found a place.
+    """
     things = (*spec.small, *spec.floor)
     sizes = {t.model: library.get(t.model).size for t in things}
     surface, support_size = _support(spec, library, rng)
@@ -134,7 +139,8 @@ def _support(
     return library.surface(spec.support.model), library.get(spec.support.model).size
 
 
-def _development(spec: SceneSpec, rng: random.Random) -> Development:
+def development_of(spec: SceneSpec, rng: random.Random) -> Development:
+    """How a scene's pictures are developed; the demo scenes plainly."""
     if spec.name in DEMOS:
         return Development(key=0.22)
     return Development(
@@ -154,8 +160,38 @@ def _write(
     placements: list[Placement],
     library: ModelLibrary,
 ) -> None:
-    spec, (pose, camera) = job.scene, view_geometry
+    spec = job.scene
     name = spec.frame_names()[view]
+    ids, depth_mm = drop_small(index), depth_to_millimetres(depth)
+    meta = frame_meta(
+        spec, name, spec.views[view], (ids, depth_mm), view_geometry, placements, library
+    )
+    if not meta["instances"]:
+        raise ValueError(f"{name}: no instance is visible")
+    write_frame(job.folder, name, color=picture, depth_mm=depth_mm, ids=ids, meta=meta)
+
+
+def frame_meta(
+    spec: SceneSpec,
+    name: str,
+    view: str,
+    planes: tuple[Any, Any],
+    view_geometry: tuple[Any, Pinhole],
+    placements: list[Placement],
+    library: ModelLibrary,
+) -> dict[str, Any]:
+    """A frame's JSON.
+
+    Args:
+        spec: its scene.
+        name: of the frame.
+        view: kind of view, such as "near".
+        planes: ids (H, W) uint8 and depth (H, W) uint16 millimetres.
+        view_geometry: world_from_optical (4, 4) and intrinsics.
+        placements: instance i + 1 is placement i.
+        library: knows the models' titles and creators.
+    """
+    (ids, depth_mm), (pose, camera) = planes, view_geometry
     facts: dict[int, dict[str, Any]] = {}
     for number, placement in enumerate(placements, start=1):
         entry = library.entry(placement.model)
@@ -167,18 +203,14 @@ def _write(
             "licence": entry.licence,
             "support": placement.support,
         }
-    ids = drop_small(index)
-    depth_mm = depth_to_millimetres(depth)
     instances, shapes = describe_instances(ids, depth_mm, camera, facts)
-    if not instances:
-        raise ValueError(f"{name}: no instance is visible")
-    meta = {
+    return {
         "version": 1,
         "name": name,
         "split": spec.split,
         "scene": str(spec.seed),
         "room": spec.room,
-        "view": spec.views[view],
+        "view": view,
         "width": spec.width,
         "height": spec.height,
         "camera": {
@@ -195,4 +227,3 @@ def _write(
         "imageHeight": spec.height,
         "shapes": shapes,
     }
-    write_frame(job.folder, name, color=picture, depth_mm=depth_mm, ids=ids, meta=meta)

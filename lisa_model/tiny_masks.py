@@ -1,0 +1,165 @@
+"""Masks of [SEG] prompts by lisa-tiny: the whole frame first, then closer looks at a few places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lisa_model.look import OUTSIDE, appearance
+from lisa_model.mask_head import ImageFeatures
+from lisa_model.model import LisaModel
+from lisa_model.vision import encoder_input, patch_grid, stem_input
+from lisa_model.zoom import CropWindow, zoom_window
+
+# Expected IoU above which no further place is looked at.
+CONFIDENT = 0.8
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A picture as the model sees it.
+
+    Attributes:
+        vision: (1, vision_dim, h, w) features of the frozen encoder.
+        features: what the mask head makes of them.
+    """
+
+    vision: Tensor
+    features: ImageFeatures
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A mask, and what is thought of it.
+
+    Attributes:
+        logits: (H, W) float32 of the frame or the window.
+        score: IoU that the decoder expects; not clipped.
+        appearance: (out_dim,) float32: of the aligned features, which tell things apart better than
+            the encoder's own; see :func:`lisa_model.look.appearance`.
+    """
+
+    logits: NDArray[np.float32]
+    score: float
+    appearance: NDArray[np.float32]
+
+    def in_frame(self, window: CropWindow, around: NDArray[np.float32]) -> Guess:
+        """The guess of a window, put into the logits (H, W) of the frame around it."""
+        logits = np.minimum(around, OUTSIDE)
+        logits[window.y0 : window.y1, window.x0 : window.x1] = self.logits
+        return Guess(logits, self.score, self.appearance)
+
+
+def see(model: LisaModel, image: NDArray[np.uint8], patches: int) -> Seen:
+    """Encode a picture (H, W, 3) with about so many patches."""
+    device = model.language.added_embedding.device
+    grid = patch_grid(image.shape[0], image.shape[1], patches)
+    pixels = encoder_input(image, grid, model.config.patch_size).unsqueeze(0).to(device)
+    vision = model.tower(pixels)
+    rgb = stem_input(image, grid).unsqueeze(0).to(device)
+    return Seen(vision, model.mask_head.encode(vision.float(), rgb))
+
+
+def look_closer(
+    model: LisaModel, image: NDArray[np.uint8], window: CropWindow, prompts: Tensor, patches: int
+) -> list[Guess]:
+    """Guesses inside a window, one for each prompt of (n, out_dim)."""
+    crop = window.cut(image)
+    seen = see(model, crop, patches)
+    row = torch.zeros(len(prompts), dtype=torch.long, device=prompts.device)
+    small, iou, _ = model.mask_head(seen.features.select(row), prompts)
+    return [
+        Guess(
+            upsample(small[k : k + 1], window.height, window.width),
+            float(iou[k]),
+            appearance(seen.features.aligned[0], small[k]),
+        )
+        for k in range(len(prompts))
+    ]
+
+
+def best_guess(
+    model: LisaModel, image: NDArray[np.uint8], seen: Seen, prompt: Tensor, *, patches: int
+) -> Guess:
+    """The mask of one prompt (1, out_dim) in a frame that was seen.
+
+    Small things: look again at a few places, closer, and keep the mask that the decoder expects
+    most of. A confident mask ends the search.
+
+    Args:
+        model: the network.
+        image: (H, W, 3) uint8 RGB.
+        seen: the whole frame.
+        prompt: (1, out_dim).
+        patches: of a closer look; 0 for none.
+    """
+    height, width = image.shape[:2]
+    small, iou, similarity = model.mask_head(seen.features, prompt)
+    whole = upsample(small, height, width)
+    best = Guess(whole, float(iou[0]), appearance(seen.features.aligned[0], small[0]))
+    if not patches or not model.config.zoom_candidates:
+        return best
+    peaks = upsample(similarity, height, width)
+    windows: list[CropWindow] = []
+    for _ in range(model.config.zoom_candidates):
+        window = next_window(whole, peaks, windows)
+        if window is None or (windows and best.score >= CONFIDENT):
+            break
+        windows.append(window)
+        closer = look_closer(model, image, window, prompt, patches)[0]
+        if closer.score > best.score:
+            best = closer.in_frame(window, whole)
+    return best
+
+
+def upsample(logits: Tensor, height: int, width: int) -> NDArray[np.float32]:
+    """(1, h, w) -> (height, width) float32, bilinear, pixel centres aligned as in SAM."""
+    big = F.interpolate(
+        logits.float().unsqueeze(1), (height, width), mode="bilinear", align_corners=False
+    )
+    return np.ascontiguousarray(big[0, 0].cpu().numpy())
+
+
+def next_window(
+    mask_logits: NDArray[np.float32],
+    similarity: NDArray[np.float32],
+    seen: list[CropWindow],
+    largest: float = 0.75,
+) -> CropWindow | None:
+    """Where to look closer next, or None when a closer look gains nothing.
+
+    First at the heaviest part of the first guess, then at the highest patch similarity that no
+    window has covered.
+
+    Args:
+        mask_logits: (H, W) first guess.
+        similarity: (H, W) patch similarity to the [SEG] prompt.
+        seen: windows looked at already.
+        largest: window side over frame side above which zooming gains nothing.
+    """
+    height, width = mask_logits.shape
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((mask_logits > 0).astype(np.uint8))
+    if count > 1 and not seen:
+        probability = 1.0 / (1.0 + np.exp(-mask_logits))
+        mass = np.bincount(labels.ravel(), probability.ravel(), minlength=count)
+        x, y, w, h = (int(v) for v in stats[1 + int(mass[1:].argmax()), :4])
+        box = (float(x), float(y), float(x + w), float(y + h))
+    else:
+        free = similarity.copy()
+        for window in seen:
+            free[window.y0 : window.y1, window.x0 : window.x1] = -np.inf
+        if not np.isfinite(free).any():
+            return None
+        y, x = divmod(int(free.argmax()), width)
+        side = 0.04 * max(height, width)
+        box = (x - side, y - side, x + side, y + side)
+    found = zoom_window(box, height=height, width=width)
+    if max(found.width / width, found.height / height) > largest:
+        return None
+    return found

@@ -1,0 +1,1 @@
+"""Training of LISA at the paper's size: `lisa train CONFIG`, see docs/training.md."""

@@ -1,0 +1,147 @@
+"""Teacher-forced scores on ReasonSeg during training, every image once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lisa_model.llava.templates import VALIDATION_ANSWER, validation_question
+from lisa_model.llava.tokenizer import IMAGE_TOKEN
+from lisa_model.metrics import MaskScore, c_iou, g_iou, score_mask
+from lisa_model.overlay import draw_masks
+from training.data.collate import Collator
+from training.data.images import read_image
+from training.data.sample import Provenance, Sample
+from training.data.source import list_files
+from training.official.reason_seg import read_item
+from training.run.module import to_device
+from training.run.steps import Learner
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """An image with the mask that was found in it: (H, W, 3) uint8 RGB."""
+
+    name: str
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """Scores of all images.
+
+    Attributes:
+        giou: mean IoU.
+        ciou: summed intersection over summed union.
+        images: how many there were.
+        pictures: some of them.
+    """
+
+    giou: float
+    ciou: float
+    images: int
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """An image of ReasonSeg with its first question, as the official validation asks it.
+
+    Attributes:
+        sample: with the wanted answer; its mask is only there because the answer has a [SEG].
+        truth: (H, W) uint8, 0 background, 1 target, 255 not scored.
+    """
+
+    sample: Sample
+    truth: NDArray[np.uint8]
+
+
+def chosen(folder: Path, limit: int) -> list[Path]:
+    """The images of a split, or ``limit`` of them evenly spread.
+
+    Raises:
+        DataError: there is no such folder, or no image in it.
+    """
+    paths = list_files(folder, ".jpg")
+    if not limit or limit >= len(paths):
+        return paths
+    return [paths[k * len(paths) // limit] for k in range(limit)]
+
+
+def read_question(path: Path) -> Question:
+    """Read an image of ReasonSeg with its annotation.
+
+    Raises:
+        FileNotFoundError, ValueError: naming the file.
+    """
+    image = read_image(path)
+    item = read_item(path, *image.shape[:2])
+    if not item.texts:
+        raise ValueError(f"{path.with_suffix('.json')} has no question")
+    text = validation_question(item.texts[0], is_sentence=item.is_sentence)
+    return Question(
+        sample=Sample(
+            image_file=path,
+            image=image,
+            conversations=(((f"{IMAGE_TOKEN}\n{text}", VALIDATION_ANSWER),),),
+            masks=(item.mask == 1).astype(np.uint8)[None],
+            provenance=Provenance(family="reasoning", set="reason_seg", key=path.name),
+        ),
+        truth=item.mask,
+    )
+
+
+def shares(count: int, processes: int, rank: int) -> list[tuple[int, bool]]:
+    """Which images a process takes: (number, whether it counts).
+
+    All processes take equally many, because sharded models are run by all together; those that
+    have too few repeat the last image, which does not count.
+    """
+    rounds = -(-count // processes)
+    mine = [k * processes + rank for k in range(rounds)]
+    return [(min(number, count - 1), number < count) for number in mine]
+
+
+def validate(
+    learner: Learner, collate: Collator, paths: Sequence[Path], *, pictures: int = 0
+) -> Validation:
+    """Score all images; every process gets the result.
+
+    Args:
+        paths: of the images, see :func:`chosen`.
+        pictures: draw so many, evenly spread.
+    """
+    processes = learner.processes
+    drawn = {k * len(paths) // pictures for k in range(min(pictures, len(paths)))}
+    scores: list[tuple[int, MaskScore]] = []
+    shown: list[tuple[int, Picture]] = []
+    learner.module.eval()
+    for number, counted in shares(len(paths), processes.count, processes.rank):
+        question = read_question(paths[number])
+        mask = predicted_mask(learner, collate, question.sample)
+        if not counted:
+            continue
+        scores.append((number, score_mask(mask, question.truth)))
+        if number in drawn:
+            asked = question.sample.conversations[0][0][0].removeprefix(IMAGE_TOKEN).strip()
+            image = draw_masks(question.sample.image, mask[None], caption=asked)
+            shown.append((number, Picture(name=paths[number].stem, image=image)))
+    learner.module.train()
+    everyone = [score for _, score in sorted(processes.gather(scores), key=lambda one: one[0])]
+    seen = [picture for _, picture in sorted(processes.gather(shown), key=lambda one: one[0])]
+    return Validation(
+        giou=g_iou(everyone), ciou=c_iou(everyone), images=len(everyone), pictures=tuple(seen)
+    )
+
+
+@torch.no_grad()
+def predicted_mask(learner: Learner, collate: Collator, sample: Sample) -> NDArray[np.bool_]:
+    """(H, W) mask of a sample's only [SEG], with the answer given."""
+    batch = to_device(collate([sample]), learner.processes.device)
+    *_, masks = learner.module(batch, learner.tower(batch.clip_pixels))
+    return (masks[0][0] > 0).cpu().numpy()
