@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
@@ -89,5 +88,6 @@ def appearance(features: Tensor, logits: Tensor) -> NDArray[np.float32]:
     shares = F.adaptive_avg_pool2d((logits > 0).float()[None], grid)[0]
     if shares.sum() <= 0:
         return np.zeros(features.shape[0], dtype=np.float32)
-    mean = torch.einsum("chw,hw->c", features.float(), shares.to(features.device))
+    # No matrix product: autocast would make half precision of it.
+    mean = (features.float() * shares.to(features.device)).sum((1, 2))
     return F.normalize(mean, dim=0).cpu().numpy()

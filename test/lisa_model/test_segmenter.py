@@ -6,6 +6,7 @@ import torch
 
 from lisa_model.errors import InvalidImageError, InvalidIntentError
 from lisa_model.metrics import score_mask
+from lisa_model.segmenter import ReasoningSegmenter
 from lisa_model.vision import encoder_input, patch_grid
 
 pytestmark = pytest.mark.model
@@ -28,6 +29,17 @@ def test_the_remote_is_found_by_purpose_and_by_name(segmenter, living_room, inte
     meant = next(i for i in living_room.instances if i.category == category)
     assert score_mask(result.masks[0], living_room.mask((meant.id,))).iou >= 0.5
     assert all(seconds >= 0 for seconds in result.timings.values())
+
+
+def test_half_precision_finds_the_same(segmenter, living_room):
+    half = ReasoningSegmenter.from_pretrained("lisa-tiny", dtype="bfloat16")
+    exact = segmenter.segment(living_room.color, "change the TV channel")
+    result = half.segment(living_room.color, "change the TV channel")
+    assert score_mask(result.masks[0], exact.masks[0]).iou >= 0.9
+    assert result.queries.dtype == np.float32
+    look = half.look(living_room.color, result.queries)
+    assert score_mask(look.masks[0], exact.masks[0]).iou >= 0.8
+    assert look.appearances.dtype == np.float32
 
 
 def test_another_intent_on_the_same_frame_finds_another_thing(segmenter, living_room):
