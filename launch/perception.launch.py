@@ -33,12 +33,18 @@ PARAMETER_ARGUMENTS = {
     "dtype": "float32, bfloat16 or float16",
     "quantization": "Of an official LISA checkpoint: none, int8, int4 or nf4",
     "vision_tower": "Folder of the CLIP model of an official LISA checkpoint",
+    "colour_transport": "raw, compressed or auto",
+    "depth_transport": "raw, compressedDepth, compressed or auto",
+    "camera_qos": "best_effort or reliable",
+    "rectify": "true: take the lens distortion out of the images",
+    "depth_to_colour": "Of unregistered depth: 'x y z qx qy qz qw' of its camera [m]",
 }
 # Launch arguments that remap a topic: argument, topic of the node, description.
 TOPIC_ARGUMENTS = (
     ("color_topic", "camera/color/image_raw", "Colour images"),
     ("camera_info_topic", "camera/color/camera_info", "Intrinsics of the colour camera"),
-    ("depth_topic", "camera/depth/image_raw", "Depth registered to colour (16UC1 mm, 32FC1 m)"),
+    ("depth_topic", "camera/depth/image_raw", "Depth (16UC1 mm, 32FC1 m), registered to colour"),
+    ("depth_camera_info_topic", "camera/depth/camera_info", "Intrinsics of unregistered depth"),
     ("intent_topic", "intent", "Intents (std_msgs/String)"),
 )
 

@@ -4,14 +4,19 @@ lisa segment IMAGE "INTENT" [--model M --device D --out overlay.png --json resul
 lisa convert SRC DST [--vision-tower DIR --dtype bfloat16]
 lisa verify DIR
 lisa eval household [--split test --json FILE]
+lisa eval homereason [--split test --json FILE --records FILE]
+lisa eval reasonseg [--data DIR --split val|test --mode teacher-forced|free|both ...]
+lisa eval refer --set refcoco [--data DIR --split val|testA|testB ...]
+lisa eval grefcoco [--data DIR --split val|testA|testB ...]
 lisa data check CONFIG [--json FILE --contact-sheet FILE --limit N]
+lisa data rephrase CONFIG_OR_FOLDER --out FILE.json --model M [--endpoint URL --count N]
 lisa train CONFIG [--resume-from DIR]
 lisa merge RUN OUT [--base DIR --dtype bfloat16]
 lisa export MODEL OUT [--dtype bfloat16]
 lisa play RECORDING [--rate R --loop --start-paused --clock]
 lisa record OUT.mcap
 lisa eval-3d RECORDING [--model M --every N --json FILE]
-lisa bench {engine,load,soak,faults,follow} ...
+lisa bench {engine,load,soak,faults,follow,data,train-memory,ros} ...
 """
 
 from __future__ import annotations
@@ -24,8 +29,10 @@ from pathlib import Path
 from typing import Any
 
 from lisa_model.checkpoint.cli import add_parser as add_checkpoint_commands
+from lisa_model.data_commands import add_parser as add_data_commands
 from lisa_model.errors import LisaError
 from lisa_model.eval_3d_command import add_parser as add_eval_3d
+from lisa_model.eval_commands import add_parser as add_eval_commands
 from lisa_model.ros_commands import add_parser as add_ros_commands
 from lisa_model.training_commands import add_parser as add_training_commands
 
@@ -36,6 +43,9 @@ BENCHMARKS = {
     "soak": "benchmarks.soak",
     "faults": "benchmarks.faults",
     "follow": "benchmarks.follow",
+    "ros": "benchmarks.ros_overhead",
+    "data": "benchmarks.data_pipeline",
+    "train-memory": "benchmarks.train_memory",
 }
 
 
@@ -80,34 +90,14 @@ def build_parser() -> argparse.ArgumentParser:
     add_ros_commands(commands)
     add_eval_3d(commands, _model_arguments)
 
-    evaluate = commands.add_parser("eval", help="score a model on a benchmark")
-    benchmarks = evaluate.add_subparsers(dest="benchmark", required=True)
-    household = benchmarks.add_parser("household", help="rendered household scenes")
-    _model_arguments(household)
-    household.add_argument(
-        "--data", type=Path, help="folder of frames; the shipped ones if left out"
-    )
-    household.add_argument("--split", default="test", choices=("val", "test"))
-    household.add_argument("--limit", type=int, help="first N frames only")
-    household.add_argument("--max-new-tokens", type=int, default=16, help="longest answer")
-    household.add_argument("--json", type=Path, help="write the report here")
-    household.set_defaults(run=run_household)
+    add_eval_commands(commands, _model_arguments, _model_options)
 
     bench = commands.add_parser("bench", help="measure speed, memory and robustness")
     bench.add_argument("name", choices=tuple(BENCHMARKS), help="NAME --help tells more")
     bench.add_argument("options", nargs=argparse.REMAINDER)
     bench.set_defaults(run=run_bench)
 
-    data = commands.add_parser("data", help="training data of official LISA models")
-    checks = data.add_subparsers(dest="action", required=True)
-    check = checks.add_parser("check", help="is a download whole and readable?")
-    check.add_argument("config", type=Path, help="such as config/data/lisa_paper.yaml")
-    check.add_argument("--json", type=Path, help="write the report here")
-    check.add_argument(
-        "--contact-sheet", type=Path, metavar="FILE", help="write samples with their masks here"
-    )
-    check.add_argument("--limit", type=int, help="read only N items of each set, evenly spread")
-    check.set_defaults(run=run_data_check)
+    add_data_commands(commands)
     return parser
 
 
@@ -159,30 +149,10 @@ def run_segment(args: argparse.Namespace) -> None:
         args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
-def run_household(args: argparse.Namespace) -> None:
-    """``lisa eval household``: lives in ``training``, which depends on this package."""
-    module = importlib.import_module("training.household.evaluate")
-    module.run(
-        data=args.data or module.shipped_frames(),
-        split=args.split,
-        model=args.model,
-        options=_model_options(args),
-        json_file=args.json,
-        limit=args.limit,
-        max_new_tokens=args.max_new_tokens,
-    )
-
-
 def run_bench(args: argparse.Namespace) -> int:
     """``lisa bench``: the exit status is the benchmark's."""
     module = importlib.import_module(BENCHMARKS[args.name])
     return int(module.main(args.options))
-
-
-def run_data_check(args: argparse.Namespace) -> None:
-    """``lisa data check``: lives in ``training``, which depends on this package."""
-    module = importlib.import_module("training.data.check")
-    module.run(args.config, json_file=args.json, sheet_file=args.contact_sheet, limit=args.limit)
 
 
 def main(argv: list[str] | None = None) -> int:

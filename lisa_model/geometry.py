@@ -1,21 +1,32 @@
 """From a mask and a registered depth image to a position in metres.  Pure numpy, no ROS.
 
-Convention (REP-103, camera optical frame): x right, y down, z forward.  A pixel's centre has
-integer coordinates, ``u`` is the column and ``v`` the row, so that for a depth ``z`` (planar, along
-the optical axis)::
-
-    x = (u - cx) / fx * z        y = (v - cy) / fy * z
-
-Lens distortion is not modelled: the images have to be rectified, or nearly so.
+Conventions as in ``lisa_model.pinhole``: camera optical frame, pixel centres at integer
+coordinates, planar depth, no lens distortion.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lisa_model.pinhole import Intrinsics, back_project, check_size, pixel_axes
+from lisa_model.robust import MAD_TO_SIGMA, axis_statistics, median, spread_sample
+
+__all__ = [
+    "Intrinsics",
+    "NoTarget3D",
+    "Surface",
+    "Target3D",
+    "TargetConfig",
+    "back_project",
+    "dominant_mode",
+    "erode",
+    "estimate_target",
+    "valid_depth",
+]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -25,27 +36,8 @@ REASON_EMPTY_MASK = "empty_mask"
 REASON_TOO_FEW_POINTS = "too_few_depth_points"
 REASON_LOW_FRACTION = "low_valid_depth_fraction"
 
-_MAD_TO_SIGMA = 1.4826  # 1.4826 * MAD estimates a normal distribution's standard deviation
-
-
-@dataclass(frozen=True)
-class Intrinsics:
-    """Pinhole intrinsics of an image, in pixels; ValueError names a field that cannot be."""
-
-    fx: float
-    fy: float
-    cx: float
-    cy: float
-    width: int
-    height: int
-
-    def __post_init__(self) -> None:
-        for field in ("fx", "fy", "cx", "cy"):
-            if not math.isfinite(getattr(self, field)):
-                raise ValueError(f"intrinsics: {field} is {getattr(self, field)}; must be finite")
-        for field in ("fx", "fy", "width", "height"):
-            if getattr(self, field) <= 0:
-                raise ValueError(f"intrinsics: {field} is {getattr(self, field)}; must be > 0")
+# Limits are set by a sample of at most so many pixels; results are computed from all.
+_SAMPLE = 4096
 
 
 @dataclass(frozen=True)
@@ -83,12 +75,28 @@ class TargetConfig:
                 f"min_depth_m {self.min_depth_m} and max_depth_m {self.max_depth_m}: "
                 "needed 0 <= min_depth_m < max_depth_m, both finite"
             )
-        for field in ("erosion_px", "min_kept_fraction", "mode_floor", "min_valid_depth_fraction"):
-            if getattr(self, field) < 0:
-                raise ValueError(f"{field} is {getattr(self, field)}; must be >= 0")
-        for field in ("depth_bin_m", "outlier_sigma", "outlier_floor_m", "min_depth_points"):
-            if getattr(self, field) <= 0:
-                raise ValueError(f"{field} is {getattr(self, field)}; must be > 0")
+        for name in ("erosion_px", "min_kept_fraction", "mode_floor", "min_valid_depth_fraction"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; must be >= 0")
+        for name in ("depth_bin_m", "outlier_sigma", "outlier_floor_m", "min_depth_points"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; must be > 0")
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The visible surface of a target: what its mask shows, without what bleeds into it.
+
+    Attributes:
+        points: (n, 3) float64 [m], in the frame of the target that it belongs to.
+        rows, columns: (n,) int64, their pixels, row by row.
+        pixel_m: side of a pixel at the surface's median depth [m].
+    """
+
+    points: FloatArray
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    pixel_m: float
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,9 @@ class Target3D:
         valid_depth_fraction: valid share of the eroded mask, 0..1.
         depth_points: number of points the estimate rests on.
         mask_area_px, eroded_area_px: before and after erosion.
+        point_sigma_m: standard error of ``point`` [m]; see ``robust.median_error``.
+        surface: the points of the whole mask that pass the same tests as those that the estimate
+            rests on: erosion takes their rim away, which a position can spare and a size cannot.
     """
 
     point: FloatArray
@@ -111,6 +122,8 @@ class Target3D:
     depth_points: int
     mask_area_px: int
     eroded_area_px: int
+    point_sigma_m: float = math.nan
+    surface: Surface | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -128,19 +141,6 @@ class NoTarget3D:
     valid_depth_fraction: float = 0.0
     mask_area_px: int = 0
     eroded_area_px: int = 0
-
-
-def back_project(depth_m: NDArray[np.floating], intrinsics: Intrinsics) -> FloatArray:
-    """Return the (H, W, 3) float64 points [m] of a planar depth image (H, W) [m].
-
-    Invalid depths (0, NaN, inf) are carried through: the caller decides what is valid.
-
-    Raises:
-        ValueError: the depth image's size is not that of the intrinsics.
-    """
-    _check_size("depth", depth_m.shape, intrinsics)
-    pixels = np.indices(depth_m.shape, dtype=np.int64)
-    return _points(pixels[1], pixels[0], depth_m.astype(np.float64), intrinsics)
 
 
 def valid_depth(depth_m: NDArray[np.floating], min_depth_m: float, max_depth_m: float) -> BoolArray:
@@ -193,8 +193,8 @@ def estimate_target(
     config = config or TargetConfig()
     if mask.dtype != np.bool_:
         raise ValueError(f"mask: dtype is {mask.dtype}; must be bool")
-    _check_size("mask", mask.shape, intrinsics)
-    _check_size("depth", depth_m.shape, intrinsics)
+    check_size("mask", mask.shape, intrinsics)
+    check_size("depth", depth_m.shape, intrinsics)
 
     area = int(mask.sum())
     if area == 0:
@@ -224,28 +224,47 @@ def estimate_target(
             f"{config.min_valid_depth_fraction:.1%} are needed",
         )
 
-    rows, columns = np.nonzero(usable)
-    depths = cropped_depth[usable].astype(np.float64)
-    keep = dominant_mode(depths, config)
-    points = _points(
-        columns[keep] + window[1].start, rows[keep] + window[0].start, depths[keep], intrinsics
-    )
-    points = points[_within_mad(points, config.outlier_sigma, config.outlier_floor_m)]
-    if len(points) < config.min_depth_points:
+    within = mask[window] & valid_depth(cropped_depth, config.min_depth_m, config.max_depth_m)
+    rows, columns = np.nonzero(within)
+    depths = cropped_depth[within].astype(np.float64)
+    trusted = eroded[within]
+    # take() by index: several times faster than [] by a mask.
+    keep = np.flatnonzero(_in_mode(depths, trusted, config))
+    rows = rows.take(keep) + window[0].start
+    columns = columns.take(keep) + window[1].start
+    trusted = trusted.take(keep)
+    axes = pixel_axes(columns, rows, depths.take(keep), intrinsics)
+    inside = _within_mad(axes, trusted, config.outlier_sigma, config.outlier_floor_m)
+    if not inside.all():
+        keep = np.flatnonzero(inside)
+        rows, columns, trusted = rows.take(keep), columns.take(keep), trusted.take(keep)
+        axes = axes.take(keep, axis=1)
+    core = axes.take(np.flatnonzero(trusted), axis=1)
+    number = core.shape[1]
+    if number < config.min_depth_points:
         return refuse(
             REASON_TOO_FEW_POINTS,
-            f"{len(points)} of {count} depth points agree on one surface; at least "
+            f"{number} of {count} depth points agree on one surface; at least "
             f"{config.min_depth_points} are needed",
         )
-    low, high = np.percentile(points, (5.0, 95.0), axis=0)
+    statistics = [axis_statistics(axis) for axis in core]
+    middle, extent, errors = (np.array(values) for values in zip(*statistics, strict=True))
+    centred = core - core.mean(axis=1, keepdims=True)
     return Target3D(
-        point=np.median(points, axis=0),
-        covariance=np.cov(points, rowvar=False) if len(points) > 1 else np.zeros((3, 3)),
-        extent=high - low,
+        point=middle,
+        covariance=centred @ centred.T / max(number - 1, 1),
+        extent=extent,
         valid_depth_fraction=fraction,
-        depth_points=len(points),
+        depth_points=number,
         mask_area_px=area,
         eroded_area_px=eroded_area,
+        point_sigma_m=float(np.linalg.norm(errors)),
+        surface=Surface(
+            points=axes.T,
+            rows=rows,
+            columns=columns,
+            pixel_m=float(middle[2]) / math.sqrt(intrinsics.fx * intrinsics.fy),
+        ),
     )
 
 
@@ -256,7 +275,7 @@ def dominant_mode(depths: FloatArray, config: TargetConfig) -> BoolArray:
     bin; the run with most depths wins.  A long object that recedes from the camera is one run,
     the wall behind a mask's bleeding edge another, also with a few flying pixels in between.
     """
-    width = max(config.depth_bin_m, config.depth_bin_relative * float(np.median(depths)))
+    width = _bin_width(depths, config)
     bins = np.floor((depths - depths.min()) / width).astype(np.int64)
     counts = np.bincount(bins)
     filled = counts >= max(1.0, config.mode_floor * counts.max())
@@ -266,18 +285,38 @@ def dominant_mode(depths: FloatArray, config: TargetConfig) -> BoolArray:
     return np.asarray(run_of_depth == best, dtype=np.bool_)
 
 
-def _within_mad(points: FloatArray, sigmas: float, floor_m: float) -> BoolArray:
-    """Return which of the (n, 3) points lie within ``sigmas`` robust deviations on every axis."""
-    distance = np.abs(points - np.median(points, axis=0))
-    limit = np.maximum(sigmas * _MAD_TO_SIGMA * np.median(distance, axis=0), floor_m)
-    return np.asarray((distance <= limit).all(axis=1), dtype=np.bool_)
+def _bin_width(depths: FloatArray, config: TargetConfig) -> float:
+    middle = median(depths[spread_sample(len(depths), _SAMPLE)])
+    return max(config.depth_bin_m, config.depth_bin_relative * middle)
 
 
-def _points(
-    columns: NDArray[np.int64], rows: NDArray[np.int64], depth: FloatArray, k: Intrinsics
-) -> FloatArray:
-    """Back-project pixels: arrays of any one shape to that shape + (3,)."""
-    return np.stack(((columns - k.cx) / k.fx * depth, (rows - k.cy) / k.fy * depth, depth), axis=-1)
+def _in_mode(depths: FloatArray, trusted: BoolArray, config: TargetConfig) -> BoolArray:
+    """Return which of the (n,) depths [m] lie in the dominant mode of the trusted ones.
+
+    A bin wider on both sides for the others: at the rim a surface that recedes goes on.
+    """
+    sure = depths[trusted]
+    mode = sure[dominant_mode(sure, config)]
+    nearest, furthest, margin = mode.min(), mode.max(), _bin_width(sure, config)
+    inside = (depths >= nearest - margin) & (depths <= furthest + margin)
+    inside &= ~trusted | ((depths >= nearest) & (depths <= furthest))
+    return np.asarray(inside, dtype=np.bool_)
+
+
+def _within_mad(axes: FloatArray, trusted: BoolArray, sigmas: float, floor_m: float) -> BoolArray:
+    """Return which of the (3, n) points lie within ``sigmas`` robust deviations on every axis.
+
+    The deviations are those of the trusted points; a sample of them does, as they only set a limit.
+    """
+    chosen = np.flatnonzero(trusted)
+    chosen = chosen[spread_sample(len(chosen), _SAMPLE)]
+    inside = np.ones(axes.shape[1], dtype=np.bool_)
+    for axis in axes:
+        sample = axis[chosen]
+        middle = median(sample)
+        deviation = MAD_TO_SIGMA * median(np.abs(sample - middle))
+        inside &= np.abs(axis - middle) <= max(sigmas * deviation, floor_m)
+    return inside
 
 
 def _window(mask: BoolArray) -> tuple[slice, slice]:
@@ -292,9 +331,3 @@ def _window(mask: BoolArray) -> tuple[slice, slice]:
         slice(max(0, int(rows[0]) - 1), int(rows[-1]) + 2),
         slice(max(0, int(columns[0]) - 1), int(columns[-1]) + 2),
     )
-
-
-def _check_size(name: str, shape: tuple[int, ...], intrinsics: Intrinsics) -> None:
-    expected = (intrinsics.height, intrinsics.width)
-    if shape != expected:
-        raise ValueError(f"{name}: shape is {shape}; the intrinsics are of an image {expected}")

@@ -7,6 +7,7 @@ through gamma (``text_hidden_fcs`` in the official code) and becomes the prompt 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -242,6 +243,7 @@ class LanguageModel(nn.Module):
         *,
         max_new_tokens: int,
         stop_at_seg: bool = False,
+        on_token: Callable[[list[int]], None] | None = None,
     ) -> tuple[list[int], Tensor]:
         """Greedy answer to one question after a cached prefix.
 
@@ -250,6 +252,7 @@ class LanguageModel(nn.Module):
             question: ids of the question.
             max_new_tokens: upper bound of the answer.
             stop_at_seg: end right after the first [SEG]; its mask needs no more.
+            on_token: called with all ids so far after each token; what it raises ends the answer.
 
         Returns:
             generated ids (the final end-of-turn included when reached) and the states (n, llm_dim)
@@ -265,6 +268,8 @@ class LanguageModel(nn.Module):
             state = self.states(self.embed(ids), cache=cache)[0, -1]
             token = int(self.logits(state).argmax())
             out.append(token)
+            if on_token is not None:
+                on_token(out)
             if token == self.vocabulary.seg:
                 rows.append(state)
                 if stop_at_seg:

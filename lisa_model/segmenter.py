@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lisa_model.errors import InvalidIntentError, WeightsMissingError
 from lisa_model.look import Look
+from lisa_model.progress import OnProgress
 from lisa_model.zoom import CropWindow
 
 MAX_INTENT_CHARACTERS = 2000
@@ -138,6 +139,7 @@ class ReasoningSegmenter(ABC):
         explain: bool = False,
         stop_at_seg: bool | None = None,
         templates: bool = True,
+        on_progress: OnProgress | None = None,
     ) -> SegmentationResult:
         """Masks of what ``prompt`` means in ``image``.
 
@@ -150,6 +152,7 @@ class ReasoningSegmenter(ABC):
                 the model is best at.
             templates: put the intent into a wording that the model was trained on. False sends the
                 text as it stands.
+            on_progress: told each stage and token; what it raises ends the answer at once.
 
         Raises:
             InvalidImageError, InvalidIntentError: naming what is wrong.

@@ -16,6 +16,7 @@ from transformers.cache_utils import Cache, DynamicCache
 from lisa_model.config import preset
 from lisa_model.look import OUTSIDE, Look, check_region, checked_queries
 from lisa_model.model import LisaModel
+from lisa_model.progress import OnProgress, Stage, report, token_reporter
 from lisa_model.segmenter import (
     Clock,
     ReasoningSegmenter,
@@ -139,6 +140,7 @@ class TinySegmenter(ReasoningSegmenter):
         explain: bool = False,
         stop_at_seg: bool | None = None,
         templates: bool = True,
+        on_progress: OnProgress | None = None,
     ) -> SegmentationResult:
         """See :meth:`ReasoningSegmenter.segment`.
 
@@ -149,13 +151,15 @@ class TinySegmenter(ReasoningSegmenter):
         prompt = " ".join(checked_prompt(prompt, max_new_tokens).split())
         check_image(image)
         clock = Clock()
+        report(on_progress, Stage.READING)
         key = frame_key(image)
         if self._last is None or self._last[0] != key:
             self._last = (key, self.encode(image))
         encoded = self._last[1]
         clock.lap("encode_image_s")
         stop = not explain if stop_at_seg is None else stop_at_seg
-        return self._answer(encoded, prompt, max_new_tokens or DEFAULT_NEW_TOKENS, stop, clock)
+        tokens = max_new_tokens or DEFAULT_NEW_TOKENS
+        return self._answer(encoded, prompt, tokens, stop, clock, on_progress)
 
     def segment_encoded(
         self,
@@ -177,17 +181,21 @@ class TinySegmenter(ReasoningSegmenter):
         max_new_tokens: int,
         stop_at_seg: bool,
         clock: Clock,
+        on_progress: OnProgress | None = None,
     ) -> SegmentationResult:
         language = self.model.language
         with self._autocast():
             question = language.vocabulary.question(prompt)
+            report(on_progress, Stage.ANSWERING)
             ids, rows = language.generate(
                 encoded.prefix,
                 question,
                 max_new_tokens=max_new_tokens,
                 stop_at_seg=stop_at_seg,
+                on_token=token_reporter(on_progress, language.vocabulary.decode),
             )
             clock.lap("language_s")
+            report(on_progress, Stage.MARKING)
             presence = None
             if language.codebook is not None:
                 presence = self.model.mask_head.log_presence(

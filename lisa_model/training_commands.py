@@ -35,6 +35,11 @@ def add_parser(commands: Any) -> None:
         "--base", type=Path, metavar="DIR", help="what the run began with, if it was moved"
     )
     merge.add_argument("--dtype", choices=DTYPES, help="of the weights; that of the base if not")
+    merge.add_argument(
+        "--best",
+        action="store_true",
+        help="the best checkpoint by validation, not the newest",
+    )
     merge.set_defaults(run=run_merge)
 
     export = commands.add_parser("export", help="a model in the layout of the official code")
@@ -53,7 +58,7 @@ def run_train(args: argparse.Namespace) -> None:
 def run_merge(args: argparse.Namespace) -> None:
     """``lisa merge``."""
     module = importlib.import_module("training.run.command")
-    module.run_merge(args.source, args.target, base=args.base, dtype=args.dtype)
+    module.run_merge(args.source, args.target, base=args.base, dtype=args.dtype, best=args.best)
 
 
 def run_export(args: argparse.Namespace) -> None:

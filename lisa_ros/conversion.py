@@ -45,7 +45,9 @@ def image_to_array(msg: Image, kind: Kind) -> NDArray[Any]:
 
 
 def image_to_rgb(msg: Image) -> NDArray[np.uint8]:
-    """Return a colour image as (H, W, 3) uint8 RGB; alpha is dropped, mono8 repeated.
+    """Return a colour image as (H, W, 3) uint8 RGB; alpha is dropped, grey repeated.
+
+    mono16 is scaled from 0..65535 to 0..255.
 
     YUV 4:2:2 is taken as ITU-R BT.601 of limited range, which cameras send and cv_bridge expects.
 
@@ -53,7 +55,9 @@ def image_to_rgb(msg: Image) -> NDArray[np.uint8]:
         InputError: the message is malformed or not a colour image.
     """
     pixels = image_to_array(msg, "image")
-    if msg.encoding == "mono8":
+    if msg.encoding == "mono16":
+        pixels = np.rint(pixels / np.float32(257)).astype(np.uint8)
+    if msg.encoding in ("mono8", "mono16"):
         pixels = np.repeat(pixels[:, :, None], 3, axis=2)
     elif msg.encoding in UYVY_ENCODINGS:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_YUV2RGB_UYVY)

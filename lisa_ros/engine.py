@@ -12,24 +12,21 @@ from dataclasses import replace
 from traceback import format_exception
 from typing import Any, Protocol
 
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo
 
+from lisa_ros.arrival import check_message
 from lisa_ros.diagnostics import Diagnostics
 from lisa_ros.errors import INTERNAL_ERROR, NOT_ACTIVE, InputError, RequestError
+from lisa_ros.frame import Frame, ImageMessage
 from lisa_ros.gate import choose_frame
 from lisa_ros.intent import check_intent
 from lisa_ros.model_loader import Segmenter
 from lisa_ros.parameters import Settings
-from lisa_ros.pipeline import Answer, answer_intent
+from lisa_ros.pipeline import Answer, answer_intent, transform_failure
 from lisa_ros.results import describe
-from lisa_ros.sync import Frame, FrameBuffer, Stream
-from lisa_ros.validation import (
-    check_camera_info_fits,
-    check_depth_fits,
-    is_distorted,
-    validate_camera_info,
-    validate_image,
-)
+from lisa_ros.sync import FrameBuffer, Stream
+from lisa_ros.transforms import TransformLookup
+from lisa_ros.validation import Extent, is_distorted
 from lisa_ros.worker import Decision, InferenceWorker, Job, Ready
 
 Outcome = Answer | RequestError
@@ -57,6 +54,7 @@ class PerceptionEngine:
         diagnostics: where everything is counted.
         log: where everything is said.
         clock: monotonic seconds.
+        transforms: for the parameter ``target_frame``.
     """
 
     def __init__(
@@ -67,13 +65,15 @@ class PerceptionEngine:
         diagnostics: Diagnostics,
         log: Logger,
         clock: Callable[[], float] = time.monotonic,
+        transforms: TransformLookup | None = None,
     ) -> None:
         self.segmenter = segmenter
         self._settings = settings
         self._diagnostics = diagnostics
         self._log = log
         self._clock = clock
-        self._frames = FrameBuffer()
+        self._transforms = transforms
+        self._frames = FrameBuffer(settings().view)
         self._active = False
         # Counts activations.  The lock makes "deactivate" a border: an answer handed over before it
         # is published, one that is ready after it is not.
@@ -123,19 +123,20 @@ class PerceptionEngine:
         self._worker.drop_waiting(_not_active())
         self._frames.clear()
 
-    def add(self, stream: Stream, msg: Image | CameraInfo) -> None:
+    def add(self, stream: Stream, msg: ImageMessage | CameraInfo) -> None:
         """Take a camera message; a malformed one is counted, logged and dropped."""
         if not self._active:
             return
         now = self._clock()
         self._diagnostics.count(f"received.{stream}")
         try:
-            self._check(stream, msg)
+            extent = self._check(stream, msg)
         except InputError as error:
             self._frames.note_refused(stream, error, now)
             self._refuse_message(error)
             return
-        self._frames.add(stream, msg, now)
+        if self._frames.add(stream, msg, now, extent):
+            self._note_clock_jump(stream)
         self._worker.frame_arrived()
 
     def ask(
@@ -171,21 +172,30 @@ class PerceptionEngine:
         self._diagnostics.count_refused(error.code, str(error))
         self._log.warning(f"{error.code}: {error}")
 
-    def _check(self, stream: Stream, msg: Any) -> None:
-        colour = self._frames.newest_colour()
-        if stream == "camera_info":
-            validate_camera_info(msg)
-            if colour is not None:
-                check_camera_info_fits(msg, colour)
-            if is_distorted(msg) and self._diagnostics.should_log("camera_info_distorted"):
-                self._log.warning(
-                    "camera_info.d: the image has lens distortion, which 3D targets do not take "
-                    "into account. Remap camera/color/image_raw to a rectified image"
-                )
-            return
-        validate_image(msg, stream)
-        if stream == "depth" and colour is not None:
-            check_depth_fits(msg, colour)
+    def _check(self, stream: Stream, msg: Any) -> Extent:
+        view = self._settings().view
+        extent = check_message(stream, msg, self._frames.newest_extent(), view=view)
+        if (
+            stream == "camera_info"
+            and not (view.rectify or view.rectified_input)
+            and is_distorted(msg)
+            and self._diagnostics.should_log("camera_info_distorted")
+        ):
+            self._log.warning(
+                "camera_info.d: the image has lens distortion, which 3D targets do not take into "
+                "account. Set rectify to true; or, if the image is rectified already, set "
+                "rectified_input to true"
+            )
+        return extent
+
+    def _note_clock_jump(self, stream: Stream) -> None:
+        self._diagnostics.count("clock_jump")
+        if self._diagnostics.should_log("clock_jump"):
+            self._log.warning(
+                f"{stream}.header.stamp jumped back: earlier frames were forgotten. A recording "
+                "that starts over does that once a round; if it goes on, look for two publishers "
+                "on one topic, or a camera clock that is being set"
+            )
 
     def _refuse_message(self, error: InputError) -> None:
         times = self._diagnostics.count_refused(error.code, str(error))
@@ -205,9 +215,29 @@ class PerceptionEngine:
 
     def _run(self, job: Job[Answer], frame: Frame) -> Answer:
         started = self._clock()
-        answer = answer_intent(self.segmenter, frame, job.intent, self._settings())
-        waits = {"wait": started - job.submitted, "frame_age_at_start": started - frame.received}
+        if job.frame is None:
+            frame = self._decode(frame, started)
+        decoded = self._clock()
+        answer = answer_intent(
+            self.segmenter, frame, job.intent, self._settings(), self._transforms
+        )
+        waits = {
+            "wait": started - job.submitted,
+            "frame_age_at_start": started - frame.received,
+            "decode": decoded - started,
+        }
         return replace(answer, timings=answer.timings | waits)
+
+    def _decode(self, frame: Frame, now: float) -> Frame:
+        """Return the camera's frame, or an earlier one if it turns out to be damaged."""
+        settings = self._settings()
+        return self._frames.decode(
+            frame,
+            slop_s=settings.sync_slop_s,
+            oldest=now - settings.max_frame_age_s,
+            on_refused=self._refuse_message,
+            now=now,
+        )
 
     def _finish(
         self, job: Job[Answer], outcome: Outcome, on_done: Callable[[Outcome], None]
@@ -226,6 +256,8 @@ class PerceptionEngine:
         total = self._clock() - job.submitted
         self._diagnostics.count("intents_answered")
         self._diagnostics.add_timings(outcome.timings | {"total": total})
+        if (lost := transform_failure(outcome)) is not None:
+            self._diagnostics.count_refused(lost.reason, lost.text)
         self._log.info(f"{describe(outcome)} ({total:.2f} s)")
 
     def _on_crash(self, where: str, error: Exception) -> None:

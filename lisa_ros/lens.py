@@ -8,25 +8,25 @@ from sensor_msgs.msg import CameraInfo
 
 from lisa_model.rectification import COEFFICIENTS, LensModel
 from lisa_ros.errors import InputError
-from lisa_ros.validation import is_distorted, validate_camera_info
+from lisa_ros.validation import InfoKind, is_distorted, validate_camera_info
 
 
-def lens_model(msg: CameraInfo) -> LensModel:
+def lens_model(msg: CameraInfo, kind: InfoKind = "camera_info") -> LensModel:
     """Check a CameraInfo and return its lens.
 
     ``is_distorted`` decides: without distortion the model's name does not matter, as many drivers
     of rectified images leave it empty.
 
     Raises:
-        InputError: as ``validate_camera_info``, or code ``camera_info_distortion_model`` or
-            ``camera_info_distortion``.
+        InputError: as ``validate_camera_info``, or code ``<kind>_distortion_model`` or
+            ``<kind>_distortion``.
     """
-    intrinsics = validate_camera_info(msg)
+    intrinsics = validate_camera_info(msg, kind)
     coefficients = tuple(float(value) for value in msg.d)
     if not all(math.isfinite(value) for value in coefficients):
         raise InputError(
-            code="camera_info_distortion",
-            field="camera_info.d",
+            code=f"{kind}_distortion",
+            field=f"{kind}.d",
             problem="has an entry that is not finite",
             remedy="Calibrate the camera again",
         )
@@ -35,15 +35,15 @@ def lens_model(msg: CameraInfo) -> LensModel:
     counts = COEFFICIENTS.get(msg.distortion_model)
     if counts is None:
         raise InputError(
-            code="camera_info_distortion_model",
-            field="camera_info.distortion_model",
+            code=f"{kind}_distortion_model",
+            field=f"{kind}.distortion_model",
             problem=f"is {msg.distortion_model[:40]!r}",
             remedy=f"Use one of {', '.join(COEFFICIENTS)}, or send a rectified image",
         )
     if len(coefficients) not in counts:
         raise InputError(
-            code="camera_info_distortion",
-            field="camera_info.d",
+            code=f"{kind}_distortion",
+            field=f"{kind}.d",
             problem=f"has {len(coefficients)} entries",
             remedy=f"Send {' or '.join(map(str, counts))} for {msg.distortion_model}",
         )

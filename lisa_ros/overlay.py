@@ -13,7 +13,7 @@ _GREY = (160, 160, 160)
 
 
 def draw_overlay(answer: Answer) -> NDArray[np.uint8]:
-    """Return (H, W, 3) uint8 RGB: targets in colour with outline and position, others in grey."""
+    """Return (H, W, 3) uint8 RGB: targets in colour with score and distance, others in grey."""
     picture = answer.rgb.copy()
     scale = max(0.4, picture.shape[1] / 1280.0)
     for number, instance in enumerate(answer.instances):
@@ -36,7 +36,7 @@ def _colour(number: int, instance: Instance) -> Colour:
 
 def _label(instance: Instance) -> str:
     label = f"#{instance.id} {instance.score:.2f}"
-    if isinstance(instance.position, Target3D):
+    if instance.distance_m is not None and isinstance(instance.position, Target3D):
         x, y, z = instance.position.point
-        return f"{label} ({x:.2f}, {y:.2f}, {z:.2f}) m"
+        return f"{label} {instance.distance_m:.2f} m at ({x:.2f}, {y:.2f}, {z:.2f})"
     return f"{label} no 3D" if instance.is_target else f"{label} no target"

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lisa_model.geometry import TargetConfig
+from lisa_ros.camera_view import CameraView, parse_depth_to_colour
 from lisa_ros.intent import DEFAULT_MAX_CHARS
 
-Value = str | int | float
-_ROS_TYPE_NAMES = {str: "string", int: "integer", float: "double"}
+Value = str | int | float  # bool is an int
+_ROS_TYPE_NAMES = {str: "string", bool: "bool", int: "integer", float: "double"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class ParameterSpec:
         choices: allowed values of a string; empty for any.
         may_be_empty: whether a string can be "".
         read_only: fixed at start (``--ros-args -p`` or the params file), because the loaded model
-            depends on it.
+            or the subscriptions depend on it.
     """
 
     name: str
@@ -93,6 +94,53 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         "an equal share; higher values keep camera drivers on time. Linux only.",
         low=0,
         high=19,
+        read_only=True,
+    ),
+    ParameterSpec(
+        "colour_transport",
+        "auto",
+        "How colour images come: raw, compressed (topic <base>/compressed, JPEG or PNG), or auto: "
+        "raw where it is published, else compressed.",
+        choices=("raw", "compressed", "auto"),
+        read_only=True,
+    ),
+    ParameterSpec(
+        "depth_transport",
+        "auto",
+        "How depth images come: raw, compressedDepth (topic <base>/compressedDepth, PNG or RVL), "
+        "compressed (16-bit PNG), or auto: raw where it is published, else compressedDepth.",
+        choices=("raw", "compressedDepth", "compressed", "auto"),
+        read_only=True,
+    ),
+    ParameterSpec(
+        "camera_qos",
+        "best_effort",
+        "Reliability that is asked of the camera's publishers: best_effort fits all; with reliable "
+        "lost packets are sent again, but nothing comes from best-effort publishers.",
+        choices=("best_effort", "reliable"),
+        read_only=True,
+    ),
+    ParameterSpec(
+        "rectify",
+        False,
+        "Take the lens distortion out of the images first: masks and boxes then refer to the "
+        "rectified image, which has the intrinsics K.",
+        read_only=True,
+    ),
+    ParameterSpec(
+        "rectified_input",
+        False,
+        "The images are rectified already (image_proc's image_rect): P of the camera_info holds, "
+        "not K.",
+        read_only=True,
+    ),
+    ParameterSpec(
+        "depth_to_colour",
+        "",
+        "Where the depth camera is, when depth is not registered to colour: 'x y z qx qy qz qw' of "
+        "its optical frame in the colour camera's [m], or a row-major 4 x 4 matrix. "
+        "camera/depth/camera_info is then needed. Empty: depth is registered.",
+        may_be_empty=True,
         read_only=True,
     ),
     ParameterSpec(
@@ -173,6 +221,20 @@ PARAMETERS: tuple[ParameterSpec, ...] = (
         low=0,
         high=20,
     ),
+    ParameterSpec(
+        "target_frame",
+        "",
+        "Frame that targets, target_point, target_cloud, markers and detections are brought into "
+        "by tf2, at the image's stamp, such as base_link. Empty: the camera's own optical frame.",
+        may_be_empty=True,
+    ),
+    ParameterSpec(
+        "tf_timeout_s",
+        0.2,
+        "An answer waits this long for the transform into target_frame, then it has no 3D [s].",
+        low=0.0,
+        high=10.0,
+    ),
 )
 
 
@@ -187,13 +249,19 @@ class Settings:
     vision_tower: str
     conversation: str
     inference_niceness: int
+    colour_transport: str
+    depth_transport: str
+    camera_qos: str
     max_answer_tokens: int
     score_threshold: float
     max_intent_chars: int
     sync_slop_s: float
     max_frame_age_s: float
     frame_timeout_s: float
+    target_frame: str
+    tf_timeout_s: float
     target: TargetConfig
+    view: CameraView
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Settings:
@@ -214,8 +282,13 @@ class Settings:
             min_depth_points=values["min_depth_points"],
             min_valid_depth_fraction=values["min_valid_depth_fraction"],
         )
-        own = (name for name in cls.__dataclass_fields__ if name != "target")
-        return cls(target=target, **{name: values[name] for name in own})
+        view = CameraView(
+            rectify=values["rectify"],
+            rectified_input=values["rectified_input"],
+            colour_from_depth=parse_depth_to_colour(values["depth_to_colour"]),
+        )
+        own = (name for name in cls.__dataclass_fields__ if name not in ("target", "view"))
+        return cls(target=target, view=view, **{name: values[name] for name in own})
 
     @classmethod
     def defaults(cls) -> Settings:
@@ -287,6 +360,8 @@ def render_yaml() -> str:
         facts.append("read-only" if spec.read_only else "can be changed while running")
         lines.append(f"    # ({'; '.join(facts)})")
         shown = spec.default if spec.default != "" else '""'
+        if isinstance(shown, bool):
+            shown = str(shown).lower()
         lines.append(f"    {spec.name}: {shown}")
     return "\n".join(lines) + "\n"
 

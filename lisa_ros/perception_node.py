@@ -2,7 +2,8 @@
 
 Topics (relative, so that a namespace moves them; see README):
     in   camera/color/image_raw, camera/color/camera_info, camera/depth/image_raw, intent
-    out  target_mask, instance_masks, targets, target_point, answer, overlay, /diagnostics
+    out  target_mask, instance_masks, targets, target_point, target_cloud, markers, detections,
+         answer, overlay, /diagnostics
     srv  ~/segment
 """
 
@@ -17,23 +18,25 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
 from lisa_ros import model_loader
+from lisa_ros.camera_inputs import CameraInputs
 from lisa_ros.diagnostics import Diagnostics, NodeState
 from lisa_ros.engine import Outcome, PerceptionEngine
 from lisa_ros.errors import INTERNAL_ERROR, NOT_ACTIVE, RequestError
 from lisa_ros.parameters import PARAMETERS, Settings, declare_parameters
 from lisa_ros.pipeline import Answer
 from lisa_ros.publishers import ResultPublishers
-from lisa_ros.qos import CAMERA_INPUT, DIAGNOSTICS_OUTPUT, INTENT_INPUT
+from lisa_ros.qos import DIAGNOSTICS_OUTPUT, INTENT_INPUT
 from lisa_ros.segment_service import SegmentService
 from lisa_ros.sync import Frame
+from lisa_ros.transforms import Tf2Transforms, TransformError
 from lisa_ros.transport import transport_warning
 
 NODE_NAME = "perception_node"
@@ -60,14 +63,20 @@ class PerceptionNode(LifecycleNode):
         self._engine: PerceptionEngine | None = None
         self._results: ResultPublishers | None = None
         self._lifecycle = "unconfigured"
-        self._camera_subscriptions: list[Any] = []
+        self._cameras: CameraInputs | None = None
+        self._transforms = Tf2Transforms(self)
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
         # Not a lifecycle publisher: an unconfigured node has most to explain.
         self._diagnostics_publisher = self.create_publisher(
             DiagnosticArray, "/diagnostics", DIAGNOSTICS_OUTPUT
         )
-        self.create_timer(DIAGNOSTICS_PERIOD_S, self._guarded(self._publish_diagnostics))
+        # Not the node's clock: with use_sim_time that stands still until /clock comes.
+        self.create_timer(
+            DIAGNOSTICS_PERIOD_S,
+            self._guarded(self._publish_diagnostics),
+            clock=Clock(clock_type=ClockType.STEADY_TIME),
+        )
         self.create_subscription(String, "intent", self._guarded(self._on_intent), INTENT_INPUT)
         self._service = SegmentService(self, self, self._publish)
 
@@ -92,8 +101,10 @@ class PerceptionNode(LifecycleNode):
             settings=self._current_settings,
             diagnostics=self.diagnostics,
             log=self.get_logger(),
+            transforms=self._transforms,
         )
         self._engine.start()
+        self._listen_to_transforms()
         self._lifecycle = "inactive"
         self.get_logger().info(f"configured: {segmenter.name} on {segmenter.device}")
         return SUCCESS
@@ -213,30 +224,36 @@ class PerceptionNode(LifecycleNode):
 
     def _apply_parameters(self, changed: list[Parameter]) -> None:
         self._settings = Settings.from_values(self._values())
+        self._listen_to_transforms()
+
+    def _listen_to_transforms(self) -> None:
+        # Early: only transforms that arrive from now on can be looked up.
+        if self._engine is None or not self._current_settings().target_frame:
+            return
+        try:
+            self._transforms.listen()
+        except TransformError as error:
+            self.diagnostics.count_refused(error.code, str(error))
+            self.get_logger().error(f"{error.code}: {error}")
 
     # Making and releasing
 
     def _subscribe_camera(self) -> None:
         # Only while active: an inactive node must not cost the camera's bandwidth.
-        engine = self._engine
-        assert engine is not None
-        for message_type, topic, stream in (
-            (Image, "camera/color/image_raw", "image"),
-            (Image, "camera/depth/image_raw", "depth"),
-            (CameraInfo, "camera/color/camera_info", "camera_info"),
-        ):
-            self._camera_subscriptions.append(
-                self.create_subscription(
-                    message_type,
-                    topic,
-                    self._guarded(lambda msg, stream=stream: engine.add(stream, msg)),
-                    CAMERA_INPUT,
-                )
-            )
+        assert self._engine is not None
+        self._cameras = CameraInputs(
+            node=self,
+            settings=self._current_settings(),
+            add=self._engine.add,
+            diagnostics=self.diagnostics,
+            guard=self._guarded,
+        )
+        self._cameras.open()
 
     def _unsubscribe_camera(self) -> None:
-        while self._camera_subscriptions:
-            self.destroy_subscription(self._camera_subscriptions.pop())
+        if self._cameras is not None:
+            self._cameras.close()
+            self._cameras = None
 
     def _fail_configure(self, message: str) -> TransitionCallbackReturn:
         self.diagnostics.count_refused("configure_failed", message)
@@ -254,6 +271,7 @@ class PerceptionNode(LifecycleNode):
                 return False
             self._engine = None
             model_loader.release_memory()
+        self._transforms.close()
         if self._results is not None:
             self._results.destroy()
             self._results = None

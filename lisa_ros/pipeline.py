@@ -11,11 +11,17 @@ from std_msgs.msg import Header
 
 from lisa_model.geometry import NoTarget3D, Target3D, estimate_target
 from lisa_model.overlay import mask_box
-from lisa_ros.conversion import depth_to_metres, image_to_rgb
+from lisa_model.rigid import RigidTransform
+from lisa_model.target_shape import TargetShape, describe_shape, move_target
+from lisa_ros.frame import Frame
 from lisa_ros.model_loader import SegmentationResultLike, Segmenter
 from lisa_ros.parameters import Settings
-from lisa_ros.sync import Frame
-from lisa_ros.validation import validate_camera_info
+from lisa_ros.transforms import (
+    REASON_NO_TRANSFORM,
+    TRANSFORM_REASONS,
+    TransformError,
+    TransformLookup,
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,9 @@ class Instance:
         area_px: mask pixels.
         box_xywh: left, top, width, height [pixels]; all 0 for an empty mask.
         is_target: the score reaches the threshold and the mask is not empty.
-        position: where it is; None when it is no target.
+        position: where it is, in the answer's target frame; None when it is no target.
+        shape: oriented box and normal, in the same frame; None without a position.
+        distance_m: from the camera to the position [m]; None without a position.
     """
 
     id: int
@@ -39,6 +47,8 @@ class Instance:
     box_xywh: tuple[int, int, int, int]
     is_target: bool
     position: Target3D | NoTarget3D | None = None
+    shape: TargetShape | None = None
+    distance_m: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,7 @@ class Answer:
         instances: in the model's order.
         timings: seconds per stage.
         received: when the colour image arrived [monotonic s].
+        target_frame: frame of the targets' positions; "" for that of ``header``.
     """
 
     intent: str
@@ -63,6 +74,19 @@ class Answer:
     instances: tuple[Instance, ...]
     timings: dict[str, float] = field(default_factory=dict)
     received: float = 0.0
+    target_frame: str = ""
+
+    @property
+    def target_header(self) -> Header:
+        """The stamp of the colour image, and the frame of the targets' positions."""
+        if not self.target_frame:
+            return self.header
+        return Header(stamp=self.header.stamp, frame_id=self.target_frame)
+
+    @property
+    def best_target(self) -> Instance | None:
+        """The best target that has a position."""
+        return self.targets[self.best] if self.best >= 0 else None
 
     @property
     def targets(self) -> tuple[Instance, ...]:
@@ -86,8 +110,22 @@ class Answer:
         return joined
 
 
-def answer_intent(segmenter: Segmenter, frame: Frame, intent: str, settings: Settings) -> Answer:
+def answer_intent(
+    segmenter: Segmenter,
+    frame: Frame,
+    intent: str,
+    settings: Settings,
+    transforms: TransformLookup | None = None,
+) -> Answer:
     """Run the model on a frame and estimate where its targets are.
+
+    Args:
+        segmenter: the model.
+        frame: what it sees.
+        intent: what is asked.
+        settings: the node's parameters.
+        transforms: for the parameter ``target_frame``; without it, targets that are wanted in
+            another frame have no 3D.
 
     Raises:
         InputError: a message of the frame is malformed.
@@ -95,20 +133,24 @@ def answer_intent(segmenter: Segmenter, frame: Frame, intent: str, settings: Set
         Exception: whatever the model raises.
     """
     start = time.perf_counter()
-    rgb = image_to_rgb(frame.colour)
+    rgb = frame.rgb()
     converted = time.perf_counter()
     result = segmenter.segment(rgb, intent, max_new_tokens=settings.max_answer_tokens)
     segmented = time.perf_counter()
     check_result(result, rgb.shape[:2])
     instances = _instances(result, settings)
-    instances = _locate(instances, frame, settings)
+    instances = locate(instances, frame, settings)
+    located = time.perf_counter()
+    instances, target_frame = into_frame(instances, frame.colour.header, settings, transforms)
     end = time.perf_counter()
     timings = {f"model.{stage}": seconds for stage, seconds in result.timings.items()}
     timings |= {
         "convert": converted - start,
         "segment": segmented - converted,
-        "locate": end - segmented,
+        "locate": located - segmented,
     }
+    if target_frame:
+        timings["transform"] = end - located
     return Answer(
         intent=intent,
         text=result.text,
@@ -118,6 +160,7 @@ def answer_intent(segmenter: Segmenter, frame: Frame, intent: str, settings: Set
         instances=instances,
         timings=timings,
         received=frame.received,
+        target_frame=target_frame,
     )
 
 
@@ -154,20 +197,96 @@ def _instances(result: SegmentationResultLike, settings: Settings) -> tuple[Inst
     return tuple(instances)
 
 
-def _locate(
+def locate(
     instances: tuple[Instance, ...], frame: Frame, settings: Settings
 ) -> tuple[Instance, ...]:
-    """Fill in the targets' positions."""
+    """Fill in the targets' positions and shapes, in the frame of the camera.
+
+    Raises:
+        InputError: depth or camera_info is malformed.
+    """
     if not any(one.is_target for one in instances):
         return instances
-    if frame.depth is None or frame.info is None:
+    if not frame.complete:
         nowhere = NoTarget3D(frame.missing, frame.missing_text)
         return tuple(replace(one, position=nowhere) if one.is_target else one for one in instances)
-    depth = depth_to_metres(frame.depth)
-    intrinsics = validate_camera_info(frame.info)
-    return tuple(
-        replace(one, position=estimate_target(one.mask, depth, intrinsics, settings.target))
-        if one.is_target
-        else one
-        for one in instances
+    depth = frame.depth_m()
+    intrinsics = frame.intrinsics()
+
+    def located(one: Instance) -> Instance:
+        position = estimate_target(one.mask, depth, intrinsics, settings.target)
+        if isinstance(position, NoTarget3D):
+            return replace(one, position=position)
+        return replace(
+            one,
+            position=position,
+            shape=describe_shape(position),
+            distance_m=float(np.linalg.norm(position.point)),
+        )
+
+    return tuple(located(one) if one.is_target else one for one in instances)
+
+
+def into_frame(
+    instances: tuple[Instance, ...],
+    header: Header,
+    settings: Settings,
+    transforms: TransformLookup | None,
+) -> tuple[tuple[Instance, ...], str]:
+    """Bring positions and shapes from the camera's frame into the parameter ``target_frame``.
+
+    Without a transform nothing is left in 3D, since a consumer that relies on the frame must not
+    get numbers of another; the reason says why.
+
+    Args:
+        instances: located in the camera's frame.
+        header: of the colour image.
+        settings: ``target_frame`` and ``tf_timeout_s``.
+        transforms: where the transform comes from.
+
+    Returns:
+        The instances, and the frame that they are in now: "" when nothing was brought anywhere.
+    """
+    frame = settings.target_frame
+    if not frame or not any(isinstance(one.position, Target3D) for one in instances):
+        return instances, ""
+    try:
+        if transforms is None:
+            raise TransformError(
+                code=REASON_NO_TRANSFORM,
+                message=f"target_frame is {frame!r}, but nothing looks up transforms here",
+            )
+        transform = transforms.lookup(frame, header.frame_id, header.stamp, settings.tf_timeout_s)
+    except TransformError as error:
+        return tuple(_without_3d(one, error) for one in instances), ""
+    return tuple(_moved(one, transform) for one in instances), frame
+
+
+def transform_failure(answer: Answer) -> NoTarget3D | None:
+    """Return why an answer's targets could not be brought into ``target_frame``, if that is so."""
+    for one in answer.targets:
+        position = one.position
+        if isinstance(position, NoTarget3D) and position.reason in TRANSFORM_REASONS:
+            return position
+    return None
+
+
+def _moved(one: Instance, transform: RigidTransform) -> Instance:
+    if not isinstance(one.position, Target3D):
+        return one
+    shape = one.shape.moved(transform) if one.shape else None
+    return replace(one, position=move_target(one.position, transform), shape=shape)
+
+
+def _without_3d(one: Instance, error: TransformError) -> Instance:
+    position = one.position
+    if not isinstance(position, Target3D):
+        return one
+    nowhere = NoTarget3D(
+        error.code,
+        str(error),
+        position.valid_depth_fraction,
+        position.mask_area_px,
+        position.eroded_area_px,
     )
+    return replace(one, position=nowhere, shape=None, distance_m=None)

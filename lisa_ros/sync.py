@@ -9,92 +9,115 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo
 
+from lisa_ros.arrival import Stream, check_message
+from lisa_ros.camera_view import CameraView
 from lisa_ros.errors import InputError
-from lisa_ros.validation import check_camera_info_fits, check_depth_fits
+from lisa_ros.frame import (
+    REASON_INVALID_DEPTH,
+    REASON_NO_CAMERA_INFO,
+    REASON_NO_DEPTH,
+    Frame,
+    ImageMessage,
+    Once,
+    colour_pixels,
+    depth_pixels,
+)
+from lisa_ros.matching import Matcher, Received, stamp_ns
+from lisa_ros.validation import Extent
 
-Stream = Literal["image", "depth", "camera_info"]
+__all__ = [
+    "REASON_INVALID_DEPTH",
+    "REASON_NO_CAMERA_INFO",
+    "REASON_NO_DEPTH",
+    "Frame",
+    "FrameBuffer",
+    "Stream",
+    "stamp_ns",
+]
 
 # How many messages of a stream are remembered.
 HISTORY = 4
 # A complete frame is preferred to a newer one without depth if it came at most this much before.
 MAX_LAG_S = 0.2
-
-# Why a frame has no usable depth; the values of lisa_ros/msg/Target3D's REASON constants.
-REASON_NO_DEPTH = "no_depth"
-REASON_NO_CAMERA_INFO = "no_camera_info"
-REASON_INVALID_DEPTH = "invalid_depth"
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A colour image with what belongs to it.
-
-    Attributes:
-        colour: validated colour image.
-        received: when it arrived, in seconds of the monotonic clock.
-        depth, info: validated, and fitting to ``colour``; None when there is none.
-        missing: "" when complete, else the code of what is missing.
-        missing_text: the same as a sentence.
-    """
-
-    colour: Image
-    received: float
-    depth: Image | None = None
-    info: CameraInfo | None = None
-    missing: str = ""
-    missing_text: str = ""
-
-    @property
-    def complete(self) -> bool:
-        """True when targets can be estimated in 3D."""
-        return self.depth is not None and self.info is not None
-
-
-@dataclass(frozen=True)
-class _Received:
-    msg: Any
-    stamp_ns: int
-    time: float
+# Messages overtake each other by milliseconds; a stamp this much before its predecessor's is a
+# clock that was set back, or a recording that starts over.
+CLOCK_JUMP_S = 1.0
 
 
 class FrameBuffer:
     """Holds the last messages of each stream; thread-safe.
 
-    The messages have to be validated before they are added.
+    The messages have to be validated before they are added.  Images are decoded when a frame is
+    used, not before.
+
+    Args:
+        view: what is done to the images, and whether depth has a camera of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, view: CameraView | None = None) -> None:
+        self._view = view or CameraView()
         self._lock = threading.Lock()
-        self._streams: dict[Stream, deque[_Received]] = {
-            "image": deque(maxlen=HISTORY),
-            "depth": deque(maxlen=HISTORY),
-            "camera_info": deque(maxlen=HISTORY),
+        streams: tuple[Stream, ...] = ("image", "depth", "camera_info", "depth_camera_info")
+        self._streams: dict[Stream, deque[Received]] = {
+            stream: deque(maxlen=HISTORY) for stream in streams
         }
         self._refused: dict[Stream, tuple[float, InputError]] = {}
+        self._last_stamps: dict[Stream, int] = {}
         self._first_colour: float | None = None
 
-    def add(self, stream: Stream, msg: Image | CameraInfo, now: float) -> None:
-        """Remember a message that arrived at ``now`` (monotonic seconds)."""
+    def add(
+        self,
+        stream: Stream,
+        msg: ImageMessage | CameraInfo,
+        now: float,
+        extent: Extent | None = None,
+    ) -> bool:
+        """Remember a message that arrived at ``now`` (monotonic seconds).
+
+        Args:
+            extent: as ``check_message`` returned it; None to check the message here.
+
+        Returns:
+            True when its stamp lies so far before its predecessor's that time has jumped back; all
+            that came before is then forgotten, as it belongs to another time.
+
+        Raises:
+            InputError: without ``extent``, when the message is malformed.
+        """
+        extent = extent or check_message(stream, msg, view=self._view)
+        stamp = stamp_ns(msg)
+        pixels: Once[Any] | None = None
+        if stream == "image":
+            pixels = colour_pixels(msg)
+        elif stream == "depth":
+            pixels = depth_pixels(msg)
+        received = Received(msg, stamp, now, extent, pixels)
         with self._lock:
-            self._streams[stream].append(_Received(msg, stamp_ns(msg), now))
+            last = self._last_stamps.get(stream)
+            jumped = last is not None and not received.static and stamp < last - CLOCK_JUMP_S * 1e9
+            if jumped:
+                self._forget(keep_static=True)
+            if not received.static:
+                self._last_stamps[stream] = stamp
+            self._streams[stream].append(received)
             if stream == "image" and self._first_colour is None:
                 self._first_colour = now
+        return jumped
 
     def note_refused(self, stream: Stream, error: InputError, now: float) -> None:
         """Remember why the stream's last message was refused, to tell it with the result."""
         with self._lock:
             self._refused[stream] = (now, error)
 
-    def newest_colour(self) -> Image | None:
-        """Return the newest colour image."""
+    def newest_extent(self, stream: Stream = "image") -> Extent | None:
+        """Return size and frame_id of the newest message of a stream."""
         with self._lock:
-            images = self._streams["image"]
-            return images[-1].msg if images else None
+            received = self._streams[stream]
+            return received[-1].extent if received else None
 
     def newest_received(self) -> float | None:
         """Return when the newest colour image arrived."""
@@ -110,10 +133,7 @@ class FrameBuffer:
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
-            for stream in self._streams.values():
-                stream.clear()
-            self._refused.clear()
-            self._first_colour = None
+            self._forget(keep_static=False)
 
     def newest(self, slop_s: float) -> Frame | None:
         """Return the newest complete frame, or the newest colour image alone when there is none.
@@ -124,78 +144,95 @@ class FrameBuffer:
                 any image.
         """
         with self._lock:
-            images = list(self._streams["image"])
-            depths = list(self._streams["depth"])
-            infos = list(self._streams["camera_info"])
+            received = {stream: list(messages) for stream, messages in self._streams.items()}
             refused = dict(self._refused)
+        images = received["image"]
         if not images:
             return None
-        slop_ns = round(slop_s * 1e9)
+        matcher = Matcher(received, refused, round(slop_s * 1e9), self._view)
         for image in reversed(images):
             if images[-1].time - image.time > MAX_LAG_S:
                 break
-            frame = _match(image, depths, infos, refused, slop_ns)
+            frame = matcher.frame(image)
             if frame.complete:
                 return frame
-        return _match(images[-1], depths, infos, refused, slop_ns)
+        return matcher.frame(images[-1])
 
+    def decode(
+        self,
+        frame: Frame,
+        *,
+        slop_s: float,
+        oldest: float,
+        on_refused: Callable[[InputError], None],
+        now: float,
+    ) -> Frame:
+        """Decode a frame of this buffer, or the best one that can be decoded.
 
-def stamp_ns(msg: Image | CameraInfo) -> int:
-    """Return a message's stamp in nanoseconds."""
-    stamp = msg.header.stamp
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+        A message that turns out to be damaged is forgotten, so that the good ones before it count.
 
+        Args:
+            slop_s: as for ``newest``.
+            oldest: replacements must not have arrived before [monotonic s].
+            on_refused: told of each message that was damaged, but not of the one that is raised.
+            now: monotonic seconds.
 
-def _match(
-    image: _Received,
-    depths: list[_Received],
-    infos: list[_Received],
-    refused: dict[Stream, tuple[float, InputError]],
-    slop_ns: int,
-) -> Frame:
-    """Put the depth and the camera_info nearest in stamp to a colour image."""
-
-    def pick(
-        stream: Stream,
-        candidates: list[_Received],
-        check: Callable[[Any, Image], None],
-        missing: str,
-    ) -> tuple[Any, str, str]:
-        """Return (message or None, code, text)."""
-        best = min(candidates, key=lambda one: _distance(one, image, stream), default=None)
-        if best is not None and _distance(best, image, stream) <= slop_ns:
+        Raises:
+            InputError: no colour image that is new enough can be decoded.
+        """
+        while True:
             try:
-                check(best.msg, image.msg)
+                frame.decode_colour()
             except InputError as error:
-                return None, REASON_INVALID_DEPTH, str(error)
-            return best.msg, "", ""
-        last_accepted = candidates[-1].time if candidates else float("-inf")
-        if stream in refused and refused[stream][0] >= last_accepted:
-            return None, REASON_INVALID_DEPTH, f"refused: {refused[stream][1]}"
-        if best is None:
-            return None, missing, f"no {stream} message has arrived"
-        return (
-            None,
-            missing,
-            f"the nearest {stream} message is {_distance(best, image, stream) / 1e9:.3f} s from "
-            f"the colour image, more than sync_slop_s = {slop_ns / 1e9:.3f} s",
-        )
+                self._drop("image", frame.colour)
+                earlier = self.newest(slop_s)
+                if earlier is None or earlier.received < oldest:
+                    raise
+                on_refused(error)
+                frame = earlier
+                continue
+            if frame.depth is None:
+                return frame
+            try:
+                frame.decode_depth()
+            except InputError as error:
+                self._drop("depth", frame.depth)
+                self.note_refused("depth", error, now)
+                on_refused(error)
+                earlier = self.newest(slop_s)
+                if earlier is None or earlier.received < oldest:
+                    # The node was deactivated, or time jumped, meanwhile.
+                    return without_depth(frame, error)
+                frame = earlier
+                continue
+            return frame
 
-    depth, depth_code, depth_text = pick("depth", depths, check_depth_fits, REASON_NO_DEPTH)
-    info, info_code, info_text = pick(
-        "camera_info", infos, check_camera_info_fits, REASON_NO_CAMERA_INFO
-    )
+    def _drop(self, stream: Stream, msg: ImageMessage) -> None:
+        with self._lock:
+            messages = self._streams[stream]
+            for received in list(messages):
+                if received.msg is msg:
+                    messages.remove(received)
+
+    def _forget(self, *, keep_static: bool) -> None:
+        for messages in self._streams.values():
+            static = [one for one in messages if one.static]
+            messages.clear()
+            if keep_static:
+                messages.extend(static)
+        self._refused.clear()
+        self._last_stamps.clear()
+        self._first_colour = None
+
+
+def without_depth(frame: Frame, error: InputError) -> Frame:
+    """Return the frame with its colour image only, and why the depth was refused."""
     return Frame(
-        colour=image.msg,
-        received=image.time,
-        depth=depth,
-        info=info,
-        missing=depth_code or info_code,
-        missing_text=depth_text or info_text,
+        colour=frame.colour,
+        received=frame.received,
+        info=frame.info,
+        missing=REASON_INVALID_DEPTH,
+        missing_text=f"refused: {error}",
+        view=frame.view,
+        pixels=frame.pixels,
     )
-
-
-def _distance(candidate: _Received, image: _Received, stream: Stream) -> int:
-    if stream == "camera_info" and candidate.stamp_ns == 0:
-        return 0
-    return abs(candidate.stamp_ns - image.stamp_ns)

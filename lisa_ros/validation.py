@@ -18,10 +18,14 @@ from lisa_model.geometry import Intrinsics
 from lisa_ros.errors import InputError
 
 Kind = Literal["image", "depth"]
+InfoKind = Literal["camera_info", "depth_camera_info"]
 
 MAX_SIDE_PX = 16384
 MAX_PIXELS = 64 * 1024 * 1024
 MAX_FRAME_ID_CHARS = 255
+# Far beyond any lens; what lies outside would make coordinates that mean nothing.
+MIN_FOCAL_PX = 0.01
+MAX_FOCAL_PX = 1e6
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ COLOUR_ENCODINGS = {
     "rgba8": Encoding(np.uint8, 4),
     "bgra8": Encoding(np.uint8, 4),
     "mono8": Encoding(np.uint8, 1),
+    "mono16": Encoding(np.uint16, 1),
     # Two pixels share their colour; the second names are those that Jazzy prefers.
     "yuv422": Encoding(np.uint8, 2),  # U Y V Y
     "uyvy": Encoding(np.uint8, 2),
@@ -137,33 +142,59 @@ def validate_header(header: Header, kind: str) -> None:
         )
 
 
-def validate_camera_info(msg: CameraInfo) -> Intrinsics:
+def validate_camera_info(msg: CameraInfo, kind: InfoKind = "camera_info") -> Intrinsics:
     """Check a CameraInfo and return its intrinsics, taken from K (as for image_raw).
 
     Raises:
-        InputError: code ``camera_info_size``, ``camera_info_intrinsics``, ``camera_info_frame_id``
-            or ``camera_info_stamp``.
+        InputError: code ``<kind>_size``, ``<kind>_intrinsics``, ``<kind>_frame_id`` or
+            ``<kind>_stamp``.
     """
     if not (0 < msg.width <= MAX_SIDE_PX and 0 < msg.height <= MAX_SIDE_PX):
         raise InputError(
-            code="camera_info_size",
-            field="camera_info.width, camera_info.height",
+            code=f"{kind}_size",
+            field=f"{kind}.width, {kind}.height",
             problem=f"are {msg.width} x {msg.height}",
             remedy="Set them to the size of the image they describe",
         )
     k = [float(value) for value in msg.k]
-    if not all(math.isfinite(value) for value in k) or k[0] <= 0 or k[4] <= 0:
-        problem = "is all zero: the camera is not calibrated"
-        if any(k):
-            problem = f"has fx {k[0]:g}, fy {k[4]:g}, cx {k[2]:g}, cy {k[5]:g}"
-        raise InputError(
-            code="camera_info_intrinsics",
-            field="camera_info.k",
-            problem=problem,
-            remedy="Calibrate the camera: fx and fy have to be > 0 and every entry finite",
-        )
-    validate_header(msg.header, "camera_info")
+    _check_matrix(k, (k[0], k[4], k[2], k[5]), f"{kind}.k", f"{kind}_intrinsics")
+    validate_header(msg.header, kind)
     return Intrinsics(fx=k[0], fy=k[4], cx=k[2], cy=k[5], width=msg.width, height=msg.height)
+
+
+def rectified_intrinsics(msg: CameraInfo) -> Intrinsics:
+    """Check a CameraInfo and return the intrinsics of its rectified image, taken from P.
+
+    Raises:
+        InputError: as ``validate_camera_info``, or code ``camera_info_projection``.
+    """
+    validate_camera_info(msg)
+    p = [float(value) for value in msg.p]
+    _check_matrix(p, (p[0], p[5], p[2], p[6]), "camera_info.p", "camera_info_projection")
+    return Intrinsics(fx=p[0], fy=p[5], cx=p[2], cy=p[6], width=msg.width, height=msg.height)
+
+
+def _check_matrix(
+    entries: list[float], pinhole: tuple[float, float, float, float], field: str, code: str
+) -> None:
+    fx, fy, cx, cy = pinhole
+    plausible = (
+        all(math.isfinite(value) for value in entries)
+        and all(MIN_FOCAL_PX <= value <= MAX_FOCAL_PX for value in (fx, fy))
+        and all(abs(value) <= MAX_FOCAL_PX for value in (cx, cy))
+    )
+    if plausible:
+        return
+    problem = "is all zero: the camera is not calibrated"
+    if any(entries):
+        problem = f"has fx {fx:g}, fy {fy:g}, cx {cx:g}, cy {cy:g}"
+    raise InputError(
+        code=code,
+        field=field,
+        problem=problem,
+        remedy=f"Calibrate the camera: fx and fy have to be {MIN_FOCAL_PX:g}..{MAX_FOCAL_PX:g} "
+        "pixels and every entry finite",
+    )
 
 
 def is_distorted(msg: CameraInfo) -> bool:
@@ -171,7 +202,21 @@ def is_distorted(msg: CameraInfo) -> bool:
     return any(abs(value) > 1e-6 for value in msg.d)
 
 
-def check_depth_fits(depth: Image, colour: Image) -> None:
+@dataclass(frozen=True)
+class Extent:
+    """What has to agree between a colour image and what belongs to it."""
+
+    width: int
+    height: int
+    frame_id: str
+
+
+def extent_of(msg: Image | CameraInfo) -> Extent:
+    """Return the extent of a message that says it in its fields."""
+    return Extent(msg.width, msg.height, msg.header.frame_id)
+
+
+def check_depth_fits(depth: Image | Extent, colour: Image | Extent) -> None:
     """Check that a depth image is registered to the colour image, as far as fields can tell.
 
     Raises:
@@ -179,40 +224,60 @@ def check_depth_fits(depth: Image, colour: Image) -> None:
     """
     _check_fits(
         "depth",
-        (depth.width, depth.height, depth.header.frame_id),
+        depth,
         colour,
         "Publish depth registered to colour (depth_image_proc's register node, or the driver's "
-        "align_depth option)",
+        "align_depth option), or set the parameter depth_to_colour",
     )
 
 
-def check_camera_info_fits(info: CameraInfo, colour: Image) -> None:
+def check_camera_info_fits(info: CameraInfo | Extent, colour: Image | Extent) -> None:
     """Check that the intrinsics describe the colour image.
 
     Raises:
         InputError: code ``camera_info_size_mismatch`` or ``camera_info_frame_mismatch``.
     """
     _check_fits(
-        "camera_info",
-        (info.width, info.height, info.header.frame_id),
-        colour,
-        "Subscribe to the camera_info that belongs to the colour topic",
+        "camera_info", info, colour, "Subscribe to the camera_info that belongs to the colour topic"
     )
 
 
-def _check_fits(kind: str, found: tuple[int, int, str], colour: Image, remedy: str) -> None:
-    width, height, frame_id = found
-    if (width, height) != (colour.width, colour.height):
+def check_depth_camera_info_fits(info: CameraInfo | Extent, depth: Image | Extent) -> None:
+    """Check that the intrinsics of the depth camera describe the depth image.
+
+    Raises:
+        InputError: code ``depth_camera_info_size_mismatch`` or ``..._frame_mismatch``.
+    """
+    _check_fits(
+        "depth_camera_info",
+        info,
+        depth,
+        "Subscribe to the camera_info that belongs to the depth topic",
+        image="depth",
+    )
+
+
+def _check_fits(
+    kind: str,
+    found: Image | CameraInfo | Extent,
+    expected: Image | Extent,
+    remedy: str,
+    image: str = "colour",
+) -> None:
+    have = found if isinstance(found, Extent) else extent_of(found)
+    need = expected if isinstance(expected, Extent) else extent_of(expected)
+    if (have.width, have.height) != (need.width, need.height):
         raise InputError(
             code=f"{kind}_size_mismatch",
             field=f"{kind}.width, {kind}.height",
-            problem=f"are {width} x {height}, the colour image is {colour.width} x {colour.height}",
+            problem=f"are {have.width} x {have.height}, the {image} image is {need.width} x "
+            f"{need.height}",
             remedy=remedy,
         )
-    if frame_id != colour.header.frame_id:
+    if have.frame_id != need.frame_id:
         raise InputError(
             code=f"{kind}_frame_mismatch",
             field=f"{kind}.header.frame_id",
-            problem=f"is {frame_id!r}, the colour image's is {colour.header.frame_id!r}",
+            problem=f"is {have.frame_id!r}, the {image} image's is {need.frame_id!r}",
             remedy=remedy,
         )

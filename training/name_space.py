@@ -7,6 +7,9 @@ are targets of training only: inference needs neither the encoder nor the table.
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -17,12 +20,18 @@ from lisa_model.base_weights import ensure_base_weights
 from training.household.taxonomy import load_categories
 
 
+@cache
+def _encoder() -> tuple[Any, Any]:
+    """MiniLM's tokenizer and network; opened once."""
+    folder = str(ensure_base_weights("minilm-l6-v2"))
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return tokenizer, AutoModel.from_pretrained(folder, local_files_only=True).eval()
+
+
 @torch.inference_mode()
 def embed_sentences(sentences: list[str]) -> Tensor:
     """MiniLM sentence embeddings (n, 384), mean-pooled and unit length."""
-    folder = str(ensure_base_weights("minilm-l6-v2"))
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
+    tokenizer, model = _encoder()
     out = []
     for start in range(0, len(sentences), 64):
         batch = tokenizer(sentences[start : start + 64], padding=True, return_tensors="pt")

@@ -1,12 +1,13 @@
 """Plain conversation: turns that mean no thing in view and are answered without [SEG].
 
-Each group is (training turns, turns kept for validation, reply).
+Each group is (training turns, turns kept for validation, turns kept for tests, reply).
 """
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -14,12 +15,13 @@ class SmallTalk:
     """Turns that get the same reply.
 
     Attributes:
-        train, val: what a person says; the two do not overlap.
+        train, val, test: what a person says; they do not overlap.
         reply: the answer, without [SEG].
     """
 
     train: tuple[str, ...]
     val: tuple[str, ...]
+    test: tuple[str, ...]
     reply: str
 
 
@@ -40,8 +42,20 @@ SMALL_TALK: tuple[SmallTalk, ...] = (
             "hi, can you hear me?",
             "What's up?",
             "Good day to you.",
+            "hello there",
+            "Hi, it is me again.",
+            "hey you",
+            "Morning!",
+            "greetings",
+            "Hello, my friend.",
         ),
         val=("hello", "Good morning!", "hey, how is it going?"),
+        test=(
+            "hello again",
+            "Hi, nice to see you.",
+            "hey, anybody there?",
+            "Good morning to you, robot.",
+        ),
         reply="Hello. Tell me what you need and I will look for it.",
     ),
     SmallTalk(
@@ -57,8 +71,20 @@ SMALL_TALK: tuple[SmallTalk, ...] = (
             "I appreciate it.",
             "you did well",
             "good robot",
+            "thank you so much",
+            "That helped, thanks.",
+            "you are the best",
+            "brilliant",
+            "lovely, thank you",
+            "Very good.",
         ),
         val=("thanks", "Thank you very much.", "well done!"),
+        test=(
+            "many thanks",
+            "Thank you, you are a great help.",
+            "that was great",
+            "Well, you did that nicely.",
+        ),
         reply="You are welcome.",
     ),
     SmallTalk(
@@ -73,8 +99,20 @@ SMALL_TALK: tuple[SmallTalk, ...] = (
             "never mind",
             "Forget it, it is nothing.",
             "stop, we are done here",
+            "good bye",
+            "See you.",
+            "I have to go now",
+            "That will be all.",
+            "you can stop now",
+            "Let us end here.",
         ),
         val=("bye", "See you later!", "that's all, thanks"),
+        test=(
+            "so long",
+            "I am off now, bye.",
+            "no more questions for today",
+            "Cancel that, I have changed my mind.",
+        ),
         reply="Goodbye.",
     ),
     SmallTalk(
@@ -91,8 +129,20 @@ SMALL_TALK: tuple[SmallTalk, ...] = (
             "can you help me?",
             "what kind of things do you know?",
             "explain what you do",
+            "what are you able to do?",
+            "How can you help me?",
+            "are you a machine?",
+            "who built you?",
+            "Can you speak?",
+            "what should I ask you?",
         ),
         val=("what is it that you do?", "Introduce yourself.", "do you have a name?"),
+        test=(
+            "what exactly are you?",
+            "Which jobs can you take over?",
+            "how does this work?",
+            "What are you called?",
+        ),
         reply="I find the thing that you mean in the camera's view.",
     ),
     SmallTalk(
@@ -121,6 +171,22 @@ SMALL_TALK: tuple[SmallTalk, ...] = (
             "my sister is coming to visit",
             "I had a long day at work.",
             "how many people live in China?",
+            "what is the capital of Italy?",
+            "How tall is Mount Everest?",
+            "tell me a fairy tale",
+            "what is ten minus three?",
+            "who painted the Mona Lisa?",
+            "Do you like football?",
+            "what is love?",
+            "How do you spell necessary?",
+            "the weather is lovely today",
+            "I slept badly last night.",
+            "my son starts school next week",
+            "What is your favourite colour?",
+            "how many legs does a spider have?",
+            "is there life on Mars?",
+            "say something nice",
+            "When was the war over?",
         ),
         val=(
             "what is the capital of Spain?",
@@ -128,6 +194,15 @@ SMALL_TALK: tuple[SmallTalk, ...] = (
             "How many planets are there?",
             "do you believe in ghosts?",
             "I am so happy today!",
+        ),
+        test=(
+            "what is the capital of Japan?",
+            "Do you know a riddle?",
+            "what is seven times eight?",
+            "Which year is it?",
+            "I am a bit sad this evening.",
+            "who wrote Hamlet?",
+            "Do you dream at night?",
         ),
         reply="I can only point out things that I see.",
     ),
@@ -143,3 +218,8 @@ def draw_small_talk(rng: random.Random) -> tuple[str, str]:
 def validation_turns() -> list[str]:
     """All turns that no training has seen."""
     return [turn for group in SMALL_TALK for turn in group.val]
+
+
+def turns(split: Literal["train", "val", "test"]) -> list[tuple[str, str]]:
+    """All (turn, reply) of a split."""
+    return [(turn, group.reply) for group in SMALL_TALK for turn in getattr(group, split)]

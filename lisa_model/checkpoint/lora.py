@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,13 +33,13 @@ class MergedCheckpoint(Checkpoint):
         stored: the files' own table.
         keys: released key -> stored key.
         factors: released key -> its stored factors (A, B).
-        alpha: of all factors.
+        alphas: released key -> alpha of its factors.
     """
 
     stored: Checkpoint = field(repr=False)
     keys: Mapping[str, str] = field(repr=False)
     factors: Mapping[str, tuple[str, str]] = field(repr=False)
-    alpha: float
+    alphas: Mapping[str, float] = field(repr=False)
 
     def tensors(self, keys: Collection[str] | None = None) -> Iterator[tuple[str, Tensor]]:
         """As :meth:`Checkpoint.tensors`; merged in float32, returned in the stored dtype."""
@@ -54,17 +54,19 @@ class MergedCheckpoint(Checkpoint):
             name = released[key]
             if name in self.factors:
                 low, high = (factors[factor].float() for factor in self.factors[name])
-                change = (self.alpha / low.shape[0]) * (high @ low)
+                change = (self.alphas[name] / low.shape[0]) * (high @ low)
                 tensor = (tensor.float() + change).to(tensor.dtype)
             yield name, tensor
 
 
-def merged(checkpoint: Checkpoint, *, lora_alpha: float | None = None) -> Checkpoint:
+def merged(
+    checkpoint: Checkpoint, *, lora_alpha: float | Callable[[str], float] | None = None
+) -> Checkpoint:
     """The checkpoint under released names with its LoRA part merged; itself if it has neither.
 
     Args:
         checkpoint: as stored.
-        lora_alpha: overrides adapter_config.json.
+        lora_alpha: overrides adapter_config.json; where factors differ in it, by released key.
 
     Raises:
         WeightsCorruptError: the LoRA part is incomplete, of another kind, or alpha is unknown.
@@ -97,9 +99,13 @@ def merged(checkpoint: Checkpoint, *, lora_alpha: float | None = None) -> Checkp
             raise corrupt(checkpoint.file_of(key), f"holds both {keys[name]!r} and {key!r}")
         keys[name] = key
     factors = {layer: _pair(checkpoint, layer, pair, keys) for layer, pair in sides.items()}
-    alpha = 0.0
+    alphas: dict[str, float] = {}
     if factors:
-        alpha = lora_alpha if lora_alpha is not None else _alpha(checkpoint, next(iter(factors)))
+        if callable(lora_alpha):
+            alphas = {name: lora_alpha(name) for name in factors}
+        else:
+            known = _alpha(checkpoint, next(iter(factors))) if lora_alpha is None else lora_alpha
+            alphas = dict.fromkeys(factors, known)
     info = {name: checkpoint.info[key] for name, key in keys.items()}
     return MergedCheckpoint(
         folder=checkpoint.folder,
@@ -107,7 +113,7 @@ def merged(checkpoint: Checkpoint, *, lora_alpha: float | None = None) -> Checkp
         stored=checkpoint,
         keys=keys,
         factors=factors,
-        alpha=alpha,
+        alphas=alphas,
     )
 
 

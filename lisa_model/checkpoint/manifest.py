@@ -51,10 +51,18 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """A converted folder: its recipe and its files by relative name."""
+    """A converted or merged folder.
+
+    Attributes:
+        recipe: how it was made.
+        files: by relative name.
+        training: of a merged training run: the step, and which validation chose it, see
+            :func:`training.run.merge.selection`; None for others.
+    """
 
     recipe: Recipe
     files: dict[str, FileEntry]
+    training: dict[str, Any] | None = None
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
@@ -81,7 +89,9 @@ def read_manifest(path: Path) -> Manifest | None:
                 remedy="Convert the checkpoint again, or update this program",
             )
         files = {name: FileEntry(**entry) for name, entry in values["files"].items()}
-        return Manifest(recipe=Recipe(**values["recipe"]), files=files)
+        return Manifest(
+            recipe=Recipe(**values["recipe"]), files=files, training=values.get("training")
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise corrupt(path, f"not a manifest ({error!r})", remedy=_AGAIN) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,12 +12,16 @@ from transformers import LlamaConfig
 
 from lisa_model.checkpoint.reader import Checkpoint
 from lisa_model.errors import WeightsCorruptError, WeightsMissingError
+from lisa_model.llava.backbones import CONFIG_KEY, SAM_KIND, BackboneConfig
 from lisa_model.llava.sam import SamConfig
 
 LLM_PREFIX = "model."
 SAM_PREFIX = "model.visual_model."
 PROJECTOR_PREFIX = "model.mm_projector."
 GAMMA_PREFIX = "model.text_hidden_fcs.0."
+# What gamma is: two layers as published, or a single one. config.json says so under this key.
+GAMMA_KEY = "gamma"
+GAMMA_LAST = {"mlp": "2.weight", "linear": "0.weight"}
 CONFIG_FILE = "config.json"
 # Where `lisa convert` puts the vision tower.
 TOWER_FOLDER = "vision_tower"
@@ -39,12 +44,14 @@ class CheckpointConfig:
         sam: sizes of SAM, from the tensors' shapes.
         vocab_size: rows of the embedding.
         out_dim: width of a [SEG] prompt.
+        gamma: mlp or linear.
     """
 
     values: dict[str, Any]
     sam: SamConfig
     vocab_size: int
     out_dim: int
+    gamma: str = "mlp"
 
     @classmethod
     def read(cls, folder: Path, checkpoint: Checkpoint) -> CheckpointConfig:
@@ -72,16 +79,24 @@ class CheckpointConfig:
                 f"{folder}: the LoRA weights are not merged yet; merge them into the base model "
                 "first (W0 + alpha / r * B A)"
             )
-        for key in (LLM_PREFIX + "embed_tokens.weight", GAMMA_PREFIX + "2.weight"):
+        gamma = values.get(GAMMA_KEY, "mlp")
+        if gamma not in GAMMA_LAST:
+            raise WeightsCorruptError(
+                f"{folder / CONFIG_FILE}: {GAMMA_KEY} is {gamma!r}; it must be one of "
+                f"{', '.join(GAMMA_LAST)}"
+            )
+        last = GAMMA_PREFIX + GAMMA_LAST[gamma]
+        for key in (LLM_PREFIX + "embed_tokens.weight", last):
             if key not in shapes:
                 raise WeightsMissingError(
                     f"{folder}: tensor {key!r} is missing; this is not a (complete) LISA checkpoint"
                 )
         return cls(
             values=values,
-            sam=SamConfig.from_shapes(shapes, SAM_PREFIX, where=str(folder)),
+            sam=_read_sam(values, shapes, folder),
             vocab_size=int(shapes[LLM_PREFIX + "embed_tokens.weight"][0]),
-            out_dim=int(shapes[GAMMA_PREFIX + "2.weight"][0]),
+            out_dim=int(shapes[last][0]),
+            gamma=gamma,
         )
 
     @property
@@ -116,6 +131,27 @@ class CheckpointConfig:
     def tower_name(self) -> str:
         """Name or path of the CLIP model that the checkpoint was trained with."""
         return str(self.values.get("mm_vision_tower") or self.values.get("vision_tower") or "")
+
+
+def _read_sam(
+    values: dict[str, Any], shapes: Mapping[str, Sequence[int]], folder: Path
+) -> SamConfig:
+    """Sizes of SAM, and what is in the place of its image encoder.
+
+    Raises:
+        WeightsMissingError, WeightsCorruptError: naming file and key.
+    """
+    where = str(folder / CONFIG_FILE)
+    backbone = BackboneConfig.read(values.get(CONFIG_KEY), where)
+    sam = SamConfig.from_shapes(shapes, SAM_PREFIX, where=str(folder), backbone=backbone)
+    named = (values.get(CONFIG_KEY) or {}).get("name", "") if backbone is None else ""
+    if named and named != sam.name:
+        raise WeightsCorruptError(
+            f"{where}: {CONFIG_KEY} names {SAM_KIND}'s {named}, but the weights have "
+            f"{sam.depth} blocks of width {sam.dim}. Use the config.json and the weights of one "
+            "and the same checkpoint"
+        )
+    return sam
 
 
 def _check_sizes(values: dict[str, Any], checkpoint: Checkpoint, folder: Path) -> None:

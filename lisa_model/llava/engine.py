@@ -20,7 +20,7 @@ from transformers.cache_utils import Cache
 from lisa_model.llava.clip_tower import ClipTower
 from lisa_model.llava.generation import Answer, extend
 from lisa_model.llava.model import LisaForCausalLM
-from lisa_model.llava.preprocessing import postprocess_masks, sam_pixels
+from lisa_model.llava.preprocessing import postprocess_masks
 from lisa_model.llava.tokenizer import IMAGE_TOKEN_INDEX
 from lisa_model.look import appearance
 from lisa_model.segmenter import frame_key
@@ -109,7 +109,7 @@ class LisaEngine:
         """SAM's features of the whole image, and the size it was resized to."""
         if frame.sam is None:
             sam = self.model.sam
-            pixels, resized = sam_pixels(frame.image, sam.config.image_size)
+            pixels, resized = sam.pixels(frame.image)
             pixels = pixels.unsqueeze(0).to(device=self.model.device, dtype=sam.dtype())
             frame.sam = (sam.encode(pixels), resized)
         return frame.sam

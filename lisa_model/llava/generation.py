@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -45,6 +46,7 @@ def generate(
     eos_id: int,
     max_new_tokens: int,
     stop_at_seg: bool,
+    on_token: Callable[[list[int]], None] | None = None,
 ) -> Answer:
     """Answer a question greedily.
 
@@ -54,6 +56,7 @@ def generate(
         prefix: keys and values of everything up to and with the image; stays as it is.
         question: ids after the image. A [SEG] in them gives a mask too, as in the official code.
         stop_at_seg: end as soon as [SEG] is predicted: its mask is final then.
+        on_token: called with all ids so far after each token; what it raises ends the answer.
     """
     cache = fork(prefix)
     feed, out = question, list[int]()
@@ -65,6 +68,8 @@ def generate(
             rows += [states[at - 1] for at, token in enumerate(question) if at and token == seg_id]
         token = int(model.lm_head(states[-1]).argmax())
         out.append(token)
+        if on_token is not None:
+            on_token(out)
         if token == seg_id:
             rows.append(states[-1])
         if token == eos_id or (token == seg_id and stop_at_seg):

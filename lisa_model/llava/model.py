@@ -26,6 +26,21 @@ _FLOAT32 = (
 )
 
 
+def build_gamma(kind: str, hidden: int, out: int) -> nn.Sequential:
+    """Gamma with untrained weights: states of the LLM -> prompts of the mask decoder.
+
+    Args:
+        kind: mlp (published models) or linear.
+        hidden: width of the LLM.
+        out: width of a prompt.
+    """
+    if kind == "linear":
+        return nn.Sequential(nn.Linear(hidden, out))
+    return nn.Sequential(
+        nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, out), nn.Dropout(0.0)
+    )
+
+
 class Head(nn.Linear):
     """A linear layer that takes states of any floating-point type."""
 
@@ -59,12 +74,7 @@ class LisaForCausalLM(nn.Module):
         self.config = config
         self.model = LisaLlama(llm)
         self.model.mm_projector = build_projector(shapes, PROJECTOR_PREFIX, where=where)
-        gamma = nn.Sequential(
-            nn.Linear(hidden, hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, config.out_dim),
-            nn.Dropout(0.0),
-        )
+        gamma = build_gamma(config.gamma, hidden, config.out_dim)
         self.model.text_hidden_fcs = nn.ModuleList([gamma])
         self.model.visual_model = Sam(config=config.sam)
         self.lm_head = Head(hidden, config.vocab_size, bias=False)
@@ -94,7 +104,7 @@ class LisaForCausalLM(nn.Module):
             ignore=lambda name: (
                 name.endswith("rotary_emb.inv_freq") or name.startswith("model.vision_tower.")
             ),
-            keep_float32=lambda name: name.startswith(_FLOAT32),
+            keep_float32=lambda name: name.startswith(_kept_float32(config)),
             sizes_from=_sizes_from,
         )
         model.model.rotary_emb = LlamaRotaryEmbedding(config=config.llm).to(device)
@@ -154,6 +164,13 @@ class LisaForCausalLM(nn.Module):
     def prompts(self, states: Tensor) -> Tensor:
         """Gamma: states that predict a [SEG] (n, hidden) -> prompts of SAM (n, out_dim) float32."""
         return self.model.text_hidden_fcs[0](states)
+
+
+def _kept_float32(config: CheckpointConfig) -> tuple[str, ...]:
+    backbone = config.sam.backbone
+    if backbone is None or backbone.kind != "mask2former":
+        return _FLOAT32
+    return (*_FLOAT32, "model.visual_model.image_encoder.backbone.")
 
 
 # Tensors whose shapes tell sizes that config.json does not hold.

@@ -64,15 +64,26 @@ def sam_resize(image: NDArray[np.uint8], target: int) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
 
 
-def sam_pixels(image: NDArray[np.uint8], target: int) -> tuple[Tensor, tuple[int, int]]:
+def sam_pixels(
+    image: NDArray[np.uint8],
+    target: int,
+    *,
+    mean: Sequence[float] = SAM_MEAN,
+    std: Sequence[float] = SAM_STD,
+) -> tuple[Tensor, tuple[int, int]]:
     """What SAM sees: the whole image, normalised and padded with zeros at the right and bottom.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        target: side of the input.
+        mean, std: of each channel's values, 0 to 255; another image encoder has its own.
 
     Returns:
         (3, target, target) float32 and the resized image's (height, width).
     """
     small = sam_resize(image, target)
     pixels = torch.from_numpy(small.astype(np.float32)).permute(2, 0, 1)
-    pixels = (pixels - torch.tensor(SAM_MEAN).view(3, 1, 1)) / torch.tensor(SAM_STD).view(3, 1, 1)
+    pixels = (pixels - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
     height, width = small.shape[:2]
     return F.pad(pixels, (0, target - width, 0, target - height)), (height, width)
 

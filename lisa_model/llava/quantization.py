@@ -39,7 +39,11 @@ def check_kind(kind: str | None) -> None:
 
 
 def quantize_llm(
-    model: LisaForCausalLM, kind: str, *, device: torch.device | str | None = None
+    model: LisaForCausalLM,
+    kind: str,
+    *,
+    device: torch.device | str | None = None,
+    embeddings: torch.dtype | None = torch.bfloat16,
 ) -> None:
     """Quantize the LLM's blocks in place, one after the other, and move the model to its device.
 
@@ -50,6 +54,7 @@ def quantize_llm(
         model: loaded, with the type in which it computes.
         kind: one of KINDS; see the module.
         device: where the model is to run; None to leave it where it is.
+        embeddings: type of the embedding table; None keeps its own, for training it.
 
     Raises:
         ValueError: there is no such kind, or not for this device, type or size of model, or its
@@ -60,8 +65,9 @@ def quantize_llm(
     quantize = _nf4(model) if kind == "nf4" else _torchao(model, kind, target)
     for layer in model.model.layers:
         quantize(layer.to(target))
-    table = model.model.embed_tokens.weight
-    model.model.embed_tokens.weight = nn.Parameter(table.to(torch.bfloat16), requires_grad=False)
+    if embeddings is not None:
+        table = model.model.embed_tokens.weight
+        model.model.embed_tokens.weight = nn.Parameter(table.to(embeddings), requires_grad=False)
     model.to(target)
 
 

@@ -15,6 +15,12 @@ from typing import Any
 
 import pytest
 
+from lisa_ros.camera_inputs import (
+    COLOUR_INFO_TOPIC,
+    COLOUR_TOPIC,
+    DEPTH_INFO_TOPIC,
+    DEPTH_TOPIC,
+)
 from lisa_ros.parameters import PARAMETERS
 from lisa_ros.perception_node import NODE_NAME
 from lisa_ros.transport import FASTDDS_TRANSPORT_DEFAULT, FASTDDS_TRANSPORT_VARIABLE
@@ -102,9 +108,15 @@ def test_arguments_and_their_defaults(module: ModuleType):
         "dtype": "",
         "quantization": "",
         "vision_tower": "",
+        "colour_transport": "",
+        "depth_transport": "",
+        "camera_qos": "",
+        "rectify": "",
+        "depth_to_colour": "",
         "color_topic": "camera/color/image_raw",
         "camera_info_topic": "camera/color/camera_info",
         "depth_topic": "camera/depth/image_raw",
+        "depth_camera_info_topic": "camera/depth/camera_info",
         "intent_topic": "intent",
     }
 
@@ -140,10 +152,10 @@ def test_empty_arguments_leave_the_params_file_alone(module: ModuleType):
 def test_the_remapped_topics_are_the_nodes(module: ModuleType):
     _, node, _ = run_node_function(module)
     source = (ROOT / "lisa_ros" / "perception_node.py").read_text()
-    for topic, value in node.kwargs["remappings"]:
-        assert f'"{topic}", ' in source, topic
-        assert value.kind == "LaunchConfiguration"
-    assert len(node.kwargs["remappings"]) == 4
+    topics = {COLOUR_TOPIC, COLOUR_INFO_TOPIC, DEPTH_TOPIC, DEPTH_INFO_TOPIC, "intent"}
+    assert '"intent", ' in source
+    assert {topic for topic, _ in node.kwargs["remappings"]} == topics
+    assert all(value.kind == "LaunchConfiguration" for _, value in node.kwargs["remappings"])
 
 
 def test_it_configures_and_then_activates_the_node(module: ModuleType):

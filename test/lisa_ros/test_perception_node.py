@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import PointStamped
+from geometry_msgs.msg import PointStamped, TransformStamped
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter as ParameterMsg
@@ -594,3 +594,60 @@ def test_an_unknown_dtype_fails_to_configure(start: Callable[..., Rig]):
     assert not rig.change(Transition.TRANSITION_CONFIGURE)
     assert rig.refused("configure_failed") == 1
     assert rig.state() == State.PRIMARY_STATE_UNCONFIGURED
+
+
+def text(value: str) -> ParameterValue:
+    return ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)
+
+
+def test_a_target_frame_without_its_transform_keeps_the_mask_and_tells_why(
+    start: Callable[..., Rig],
+):
+    rig = start("tf_timeout_s:=0.1")
+    rig.activate()
+    rig.works(1.0)
+    rig.frame(2.0)
+    assert set_parameter(rig, "target_frame", text("base_link")).successful, (
+        "it can be changed while running"
+    )
+    rig.say("find it")
+    rig.answers(2)
+    (target,) = rig.got["targets"][-1].targets
+    assert not target.has_3d
+    assert target.reason in ("no_tf2", "no_transform")
+    assert "target_frame" in target.reason_text
+    assert np.frombuffer(rig.got["target_mask"][-1].data, np.uint8).any()
+    rig.until(lambda: rig.refused(target.reason))
+    assert set_parameter(rig, "target_frame", text(rig.make.frame_id)).successful
+    rig.works(3.0)
+    assert set_parameter(rig, "target_frame", text("")).successful
+    rig.works(4.0)
+
+
+def test_targets_in_another_frame_by_tf2(start: Callable[..., Rig]):
+    tf2_ros = pytest.importorskip("tf2_ros", reason="tf2_ros is not installed")
+    rig = start("target_frame:=base_link", "tf_timeout_s:=5.0")
+    rig.activate()
+    transform = TransformStamped(child_frame_id=rig.make.frame_id)
+    transform.header.frame_id = "base_link"
+    transform.transform.translation.z = 0.75
+    transform.transform.rotation.x, transform.transform.rotation.w = 1.0, 0.0  # looking down
+    broadcaster = tf2_ros.StaticTransformBroadcaster(rig.robot)
+    broadcaster.sendTransform(transform)
+    rig.frame(2.0)
+    rig.say("find it")
+    rig.until(lambda: rig.got["target_point"])
+    point = rig.got["target_point"][-1]
+    assert point.header.frame_id == "base_link"
+    assert point.header.stamp == rig.make.header(2.0).stamp
+    expected = ((29.5 - 31.5) / 50 * 1.5, -(19.5 - 23.5) / 50 * 1.5, 0.75 - 1.5)
+    np.testing.assert_allclose((point.point.x, point.point.y, point.point.z), expected, atol=1e-6)
+    rig.answers(1)
+    (target,) = rig.got["targets"][-1].targets
+    np.testing.assert_allclose(
+        (target.normal.x, target.normal.y, target.normal.z), (0, 0, 1), atol=1e-6
+    )
+    assert rig.got["target_mask"][-1].header.frame_id == rig.make.frame_id
+    response = rig.call(Segment, Segment.Request(intent="find it"))
+    assert response.targets.header.frame_id == "base_link"
+    assert response.targets.targets[0].has_box

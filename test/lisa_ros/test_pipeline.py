@@ -63,6 +63,19 @@ def test_a_target_is_found_with_its_position(frame: Frame, fake: Any, make: Any)
     assert (msg.centroid_u, msg.centroid_v) == (29.5, 19.5)
     assert (msg.mask_area_px, msg.eroded_area_px, msg.depth_points) == (400, 256, 256)
     assert msg.valid_depth_fraction == 1.0
+    assert 0 < msg.point_sigma_m < 1 / 50 * 1.5, "less than a pixel"
+    assert msg.has_box
+    # The whole box of 20 x 20 pixels, of which erosion leaves 16 x 16 to the point.
+    np.testing.assert_allclose((msg.box_size.x, msg.box_size.y), 19 / 50 * 1.5, atol=0.04)
+    assert msg.box_size.z == pytest.approx(0.0, abs=1e-6)
+    place = msg.box_pose.position
+    np.testing.assert_allclose((place.x, place.y, place.z), expected, atol=0.03)
+    assert msg.has_normal
+    np.testing.assert_allclose((msg.normal.x, msg.normal.y, msg.normal.z), (0, 0, -1), atol=1e-6)
+    assert msg.normal_points >= 12
+    assert msg.normal_rms_m == pytest.approx(0.0, abs=1e-6)
+    assert msg.normal_radius_m == pytest.approx(8 / 50 * 1.5)
+    assert target.distance_m == pytest.approx(math.dist((0, 0, 0), expected))
     point = to_target_point(answer)
     assert point is not None
     assert point.point == msg.point
@@ -82,6 +95,11 @@ def test_without_depth_there_is_a_mask_and_a_reason(frame: Frame, fake: Any):
     assert math.isnan(msg.point.x)
     assert math.isnan(msg.extent.z)
     assert all(math.isnan(value) for value in msg.covariance)
+    assert math.isnan(msg.point_sigma_m)
+    assert not msg.has_box
+    assert not msg.has_normal
+    assert math.isnan(msg.box_pose.position.x)
+    assert math.isnan(msg.normal_rms_m)
     assert to_target_point(answer) is None
     assert "without 3D (no depth has arrived)" in describe(answer)
 
@@ -149,3 +167,19 @@ def test_overlay_colours_the_target_only(frame: Frame, fake: Any):
     assert not changed[44:, 50:].any()
     np.testing.assert_array_equal(answer.rgb, before)
     draw_overlay(answer_intent(fake, frame, "nothing: ünïcode 😀" * 20, SETTINGS))
+
+
+def test_overlay_writes_score_and_distance(
+    frame: Frame, fake: Any, monkeypatch: pytest.MonkeyPatch
+):
+    lines: list[str] = []
+    monkeypatch.setattr("lisa_ros.overlay.write_line", lambda _, text, *a, **k: lines.append(text))
+    answer = answer_intent(fake, frame, "find it", SETTINGS)
+    draw_overlay(answer)
+    distance = answer.targets[0].distance_m
+    assert distance == pytest.approx(1.506, abs=1e-3)
+    assert lines[0] == "#1 0.90 1.51 m at (-0.06, -0.12, 1.50)"
+    assert lines[1:] == ["find it", "It is find it."]
+    lines.clear()
+    draw_overlay(answer_intent(fake, replace(frame, depth=None), "x", SETTINGS))
+    assert lines[0] == "#1 0.90 no 3D"

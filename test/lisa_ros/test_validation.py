@@ -80,7 +80,10 @@ def test_colour_is_no_depth_and_depth_no_colour(make: Any):
 
 @pytest.mark.parametrize(
     ("index", "value"),
-    [(0, 0.0), (0, -5.0), (4, 0.0), (0, math.nan), (2, math.inf), (5, math.nan), (8, math.nan)],
+    [
+        *[(0, 0.0), (0, -5.0), (4, 0.0), (0, math.nan), (2, math.inf), (5, math.nan)],
+        *[(8, math.nan), (0, 1e-3), (4, 1e300), (2, -1e7)],
+    ],
 )
 def test_intrinsics_have_to_be_usable(make: Any, index: int, value: float):
     info = make.info()

@@ -22,7 +22,8 @@ from training.run.module import TrainingModule
 from training.run.policy import make_trainable
 from training.run.processes import Processes
 from training.run.settings import OptimizerSettings
-from training.run.steps import Learner, make_optimizer
+from training.run.steps import Learner
+from training.run.update import TorchUpdate, make_optimizer
 
 
 def recorded_batch(vectors, tokenizer, tower, sam_size):
@@ -70,11 +71,13 @@ class RecordedRun:
         self.learner = Learner(
             module=TrainingModule(lisa=self.model, seg_id=self.tokenizer.seg_id, autocast=autocast),
             tower=self.tower,
-            parameters=self.trained,
-            optimizer=make_optimizer(self.trained, OptimizerSettings()),
+            update=TorchUpdate(
+                parameters=self.trained,
+                optimizer=make_optimizer(self.trained, OptimizerSettings()),
+                clip_norm=1.0,
+            ),
             processes=Processes(device="cpu", parallel="ddp"),
             weights=LossWeights(),
-            clip_norm=1.0,
             seed=0,
         )
 

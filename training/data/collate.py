@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lisa_model.config import IM_END_TOKEN, IM_START_TOKEN, SEG_TOKEN
 from lisa_model.llava.conversation import DEFAULT_TEMPLATE, prompt_text
-from lisa_model.llava.preprocessing import sam_pixels
+from lisa_model.llava.preprocessing import SAM_MEAN, SAM_STD, sam_pixels
 from lisa_model.llava.tokenizer import IMAGE_TOKEN, LegacyTokenizer
 from training.data.sample import Conversation, Provenance, Sample
 from training.official.forward import Picture
@@ -48,7 +48,8 @@ class Collator:
         tokenizer: of the checkpoint.
         clip_pixels: the CLIP tower's preprocessing, (H, W, 3) uint8 -> (3, s, s).
         patches: image tokens of the tower.
-        sam_size: side of SAM's input.
+        sam_size: side of the input of SAM's image encoder, or of what is in its place.
+        sam_mean, sam_std: of the input's channels, 0 to 255.
         template: of the conversations.
         max_length: longest sequence with the image; longer ones lose their end.
     """
@@ -59,6 +60,8 @@ class Collator:
     sam_size: int
     template: str = DEFAULT_TEMPLATE
     max_length: int = 512
+    sam_mean: tuple[float, ...] = SAM_MEAN
+    sam_std: tuple[float, ...] = SAM_STD
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
         """A batch of samples.
@@ -75,7 +78,9 @@ class Collator:
         for number, sample in enumerate(samples):
             texts += [self._text(turns) for turns in sample.conversations]
             picture_of += [number] * len(sample.conversations)
-            pixels, resized = sam_pixels(sample.image, self.sam_size)
+            pixels, resized = sam_pixels(
+                sample.image, self.sam_size, mean=self.sam_mean, std=self.sam_std
+            )
             masks = torch.from_numpy(sample.masks.astype(np.float32))
             pictures.append(Picture(sam=pixels, resized=resized, masks=masks))
         return Batch(

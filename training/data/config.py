@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
-
 from training.data.errors import ConfigError
 from training.data.registry import KINDS
 from training.data.settings import check_keys, convert, fill, join, mapping
 from training.data.source import FAMILIES
+from training.data.yaml_file import read_yaml
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,17 +83,12 @@ class DataConfig:
 
 
 def read_config(path: Path) -> DataConfig:
-    """Read a configuration.
+    """Read a configuration; it may name a base, see :mod:`training.data.yaml_file`.
 
     Raises:
         ConfigError: missing, no YAML, or a key that is unknown, missing or wrong; names it.
     """
-    if not path.is_file():
-        raise ConfigError(f"{path} is missing; config/data/lisa_paper.yaml is an example")
-    try:
-        values = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {error}") from error
+    values = read_yaml(path, example="config/data/lisa_paper.yaml")
     try:
         return parse_config(values)
     except ConfigError as error:

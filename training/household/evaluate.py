@@ -1,4 +1,4 @@
-"""``lisa eval household``: the household split, free generation, next to trivial baselines."""
+"""``lisa eval household``: the model, or a two-stage baseline, next to trivial baselines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,59 @@ from numpy.typing import NDArray
 from lisa_model.metrics import MaskScore, bootstrap_interval, c_iou, g_iou, score_mask
 from lisa_model.rgbd import RgbdFrame, load_frame
 from lisa_model.segmenter import ReasoningSegmenter
+from training.evaluation.contender import Ask, Contender
 from training.household.language import frame_questions
 
 AREA_EDGES = (0, 300, 800, 2000, 6000, 10**9)
 REFERENCE_AREA = 640 * 480  # areas are reported as if every frame had this many pixels
+FREE_GENERATION = "free generation, one question at a time, all [SEG] masks joined"
 FOUND = 0.1  # IoU above which the right object was meant
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a segmenter says: the part of ``SegmentationResult`` that is scored.
+
+    Attributes:
+        text: the answer in words.
+        masks: (n, H, W) bool.
+        scores: (n,) float32.
+    """
+
+    text: str
+    masks: NDArray[np.bool_]
+    scores: NDArray[np.float32]
+
+
+class Answering(Protocol):
+    """Whatever answers an intent about an image: a segmenter, or a baseline behind an adapter."""
+
+    def segment(
+        self, image: NDArray[np.uint8], prompt: str, *, max_new_tokens: int | None = None
+    ) -> Any:
+        """An :class:`Answer`, or a result that has its attributes."""
+        ...
+
+
+class AskedContender:
+    """A contender of ``training.evaluation`` behind the interface of a segmenter."""
+
+    def __init__(self, contender: Contender) -> None:
+        self._contender = contender
+
+    def segment(
+        self, image: NDArray[np.uint8], prompt: str, *, max_new_tokens: int | None = None
+    ) -> Answer:
+        """Its reply; it has no score. The length of its answers is its own option."""
+        ask = Ask(text=prompt, is_sentence=is_sentence(prompt))
+        reply = self._contender.answer(image, [ask])[0]
+        masks = reply.mask[None] if reply.marked else reply.mask[None][:0]
+        return Answer(reply.text, masks, np.zeros(len(masks), dtype=np.float32))
+
+
+def is_sentence(text: str) -> bool:
+    """Whether an intent is a question, an order or a remark, by its last character."""
+    return text.rstrip().endswith((".", "?", "!"))
 
 
 @dataclass(frozen=True)
@@ -70,7 +118,7 @@ def baseline_masks(frame: RgbdFrame, rng: random.Random) -> dict[str, NDArray[np
 
 def evaluate(
     *,
-    segmenter: ReasoningSegmenter,
+    segmenter: Answering,
     frames: Sequence[Path],
     split: str,
     max_new_tokens: int = 16,
@@ -145,7 +193,12 @@ def summarise(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def report(
-    records: dict[str, list[Record]], *, median_s: float, split: str, model: str
+    records: dict[str, list[Record]],
+    *,
+    median_s: float,
+    split: str,
+    model: str,
+    protocol: str = FREE_GENERATION,
 ) -> dict[str, Any]:
     """Everything that is written to JSON."""
     methods: dict[str, Any] = {}
@@ -162,7 +215,7 @@ def report(
         "benchmark": "household",
         "split": split,
         "model": model,
-        "protocol": "free generation, one question at a time, all [SEG] masks joined",
+        "protocol": protocol,
         "frames": len({r.frame for r in records["model"]}),
         "median_intent_s": median_s,
         "machine": f"{platform.machine()} {platform.system()}, Python {platform.python_version()}",
@@ -198,6 +251,18 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _open_baseline(
+    name: str, texts: Sequence[str], frames: Sequence[Path], options: Mapping[str, Any]
+) -> Contender:
+    from training.evaluation.two_stage import registry
+
+    given = registry.read_options(texts)
+    if name == registry.ORACLE:
+        given["frames"] = frames
+    device, dtype = options.get("device", "cpu"), options.get("dtype", "float32")
+    return registry.build(name, device=str(device), dtype=str(dtype), **given)
+
+
 def run(
     *,
     data: Path,
@@ -207,11 +272,15 @@ def run(
     json_file: Path | None = None,
     limit: int | None = None,
     max_new_tokens: int = 16,
+    baseline: str | None = None,
+    baseline_options: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Evaluate and print; see ``lisa eval household --help``.
 
     Args:
         options: of :meth:`ReasoningSegmenter.from_pretrained`.
+        baseline: a two-stage baseline (docs/two_stage.md) in the place of the model.
+        baseline_options: its options, as "namer=match".
 
     Raises:
         FileNotFoundError: when ``data`` has no frames of the split, saying how to get them.
@@ -223,11 +292,21 @@ def run(
             f"no frames in {folder}. Render them (training/household/README.md) or point --data "
             "at a folder of NAME.jpg, NAME.depth.png, NAME.ids.png, NAME.json."
         )
-    segmenter = ReasoningSegmenter.from_pretrained(model, **(options or {}))
+    protocol = FREE_GENERATION
+    segmenter: Answering
+    if baseline is None:
+        if baseline_options:
+            raise ValueError("--baseline-option needs a --baseline")
+        opened = ReasoningSegmenter.from_pretrained(model, **(options or {}))
+        segmenter, name = opened, opened.name
+    else:
+        contender = _open_baseline(baseline, baseline_options, frames, options or {})
+        segmenter = AskedContender(contender)
+        name, protocol = contender.name, contender.protocol
     records, median_s = evaluate(
         segmenter=segmenter, frames=frames, split=split, max_new_tokens=max_new_tokens
     )
-    result = report(records, median_s=median_s, split=split, model=segmenter.name)
+    result = report(records, median_s=median_s, split=split, model=name, protocol=protocol)
     print(table(result))
     if json_file is not None:
         rows = [

@@ -65,17 +65,20 @@ def expand(
         shorter, are padded with zeros at the right.
     """
     rows, labels = [], []
+    # One call, however many conversations there are: processes that share the table's shards must
+    # ask for it equally often.
+    words = model.embed(text.ids.masked_fill(text.ids == IMAGE_TOKEN_INDEX, 0))
     for number, ids in enumerate(text.ids):
         place = (ids == IMAGE_TOKEN_INDEX).nonzero().flatten().tolist()
         if len(place) > 1:
             raise ValueError(f"conversation {number} has {len(place)} images; at most one is read")
         if not place:
-            rows.append(model.embed(ids))
+            rows.append(words[number])
             labels.append(text.labels[number])
             continue
         k = place[0]
         image = tokens[picture_of[number]]
-        rows.append(torch.cat([model.embed(ids[:k]), image, model.embed(ids[k + 1 :])]))
+        rows.append(torch.cat([words[number, :k], image, words[number, k + 1 :]]))
         ignored = text.labels.new_full((len(image),), IGNORED)
         labels.append(torch.cat([text.labels[number, :k], ignored, text.labels[number, k + 1 :]]))
     length = max(len(row) for row in rows)
@@ -103,11 +106,13 @@ class Predictions:
         states: (conversations, L, hidden) the LLM's last states; state i predicts token i + 1.
         labels: (conversations, L) int64, IGNORED where nothing is to be learnt.
         mask_logits: of each picture, (n, H, W) float32 in its own size, one per [SEG].
+        scores: of each picture, (max(n, 1), 1) float32 predicted IoU; of no use to the losses.
     """
 
     states: Tensor
     labels: Tensor
     mask_logits: list[Tensor]
+    scores: list[Tensor]
 
 
 def predictions(
@@ -121,6 +126,9 @@ def predictions(
 ) -> Predictions:
     """States and masks of a batch.
 
+    The mask side runs once per picture, also where there is no [SEG]: processes that exchange
+    gradients or shards must reach the same parameters in the same order.
+
     Args:
         clip: (pictures, patches, width) CLIP features; the tower is frozen and runs once a picture.
         pictures: images with their masks.
@@ -129,7 +137,7 @@ def predictions(
     tokens = model.project(clip)
     embeddings, labels = expand(model, text, tokens, picture_of)
     states = model.states(embeddings)  # padding is at the right: a causal LLM never sees it
-    logits = []
+    logits, scores = [], []
     for number, picture in enumerate(pictures):
         rows = [
             states[conversation, place]
@@ -137,20 +145,21 @@ def predictions(
             if owner == number
             for place in seg_rows(text, conversation, seg_id, tokens.shape[1])
         ]
-        picked = torch.stack(rows) if rows else states[0, :0]
-        with torch.no_grad():
+        picked = torch.stack(rows) if rows else states[0, :1]
+        with torch.set_grad_enabled(torch.is_grad_enabled() and model.sam.encoder_learns):
             features = model.sam.encode(picture.sam.unsqueeze(0).to(model.sam.dtype()))
-        low, _ = model.sam.decode(features, model.prompts(picked))
+        low, score = model.sam.decode(features, model.prompts(picked))
+        scores.append(score)
         height, width = picture.masks.shape[-2:]
         logits.append(
             postprocess_masks(
-                low,
+                low[: len(rows)],
                 target=model.sam.config.image_size,
                 resized=picture.resized,
                 original=(height, width),
             )
         )
-    return Predictions(states=states, labels=labels, mask_logits=logits)
+    return Predictions(states=states, labels=labels, mask_logits=logits, scores=scores)
 
 
 def training_losses(

@@ -37,8 +37,13 @@ def lora_targets(model: LisaForCausalLM, names: tuple[str, ...]) -> list[str]:
     ]
 
 
-def prepare(model: LisaForCausalLM, settings: LoraSettings) -> list[str]:
+def prepare(
+    model: LisaForCausalLM, settings: LoraSettings, *, also: tuple[str, ...] = ()
+) -> list[str]:
     """Put LoRA in and mark what is trained; everything else is frozen.
+
+    Args:
+        also: beginnings of names that are trained besides what the official training trains.
 
     Returns:
         names of the trained parameters.
@@ -52,7 +57,7 @@ def prepare(model: LisaForCausalLM, settings: LoraSettings) -> list[str]:
     )
     inject_adapter_in_model(config, model)
     for name, parameter in model.named_parameters():
-        trained = ".lora_" in name or name.startswith((*WHOLE, GAMMA))
+        trained = ".lora_" in name or name.startswith((*WHOLE, GAMMA, *also))
         parameter.requires_grad_(trained)
     return [name for name, p in model.named_parameters() if p.requires_grad]
 

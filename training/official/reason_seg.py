@@ -42,23 +42,40 @@ def read_item(image: Path, height: int, width: int) -> ReasonSegItem:
     """
     path = image.with_suffix(".json")
     values = _read_json(path)
+    texts, sentence = _texts(values, path)
     try:
-        texts = values["text"]
         shapes = [
             (str(shape["label"]), np.array(shape["points"], dtype=np.float64).reshape(-1, 2))
             for shape in values["shapes"]
         ]
-        sentence = bool(values["is_sentence"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a ReasonSeg annotation ({error!r})") from error
-    if isinstance(texts, str):
-        texts = [texts]
     return ReasonSegItem(
         image=image,
-        texts=tuple(str(text) for text in texts),
+        texts=texts,
         is_sentence=sentence,
         mask=draw_shapes(shapes, height, width),
     )
+
+
+def read_texts(image: Path) -> tuple[tuple[str, ...], bool]:
+    """The questions of a picture, and whether they are sentences; the picture is not read.
+
+    Raises:
+        ValueError: its labelme file is no such JSON, naming it and the entry.
+    """
+    path = image.with_suffix(".json")
+    return _texts(_read_json(path), path)
+
+
+def _texts(values: dict[str, Any], path: Path) -> tuple[tuple[str, ...], bool]:
+    try:
+        texts, sentence = values["text"], bool(values["is_sentence"])
+        if isinstance(texts, str):
+            texts = [texts]
+        return tuple(str(text) for text in texts), sentence
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not a ReasonSeg annotation ({error!r})") from error
 
 
 def draw_shapes(

@@ -16,13 +16,16 @@ def run_train(config: Path, *, resume_from: Path | None = None) -> None:
     print(result.checkpoint)
 
 
-def run_merge(source: Path, target: Path, *, base: Path | None, dtype: str | None) -> None:
+def run_merge(
+    source: Path, target: Path, *, base: Path | None, dtype: str | None, best: bool = False
+) -> None:
     """``lisa merge``."""
     import torch
 
     from training.run.merge import merge
 
-    manifest = merge(source, target, base=base, dtype=getattr(torch, dtype) if dtype else None)
+    wanted = getattr(torch, dtype) if dtype else None
+    manifest = merge(source, target, base=base, dtype=wanted, best=best)
     total = sum(entry.bytes for entry in manifest.files.values())
     print(f"{target}: {len(manifest.files)} files, {total / 1e9:.2f} GB")
 

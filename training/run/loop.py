@@ -193,7 +193,9 @@ def _state(
         curve=settings.curve(processes.count, data),
         base=assembly.base,
         ledger=merged_ledgers(processes.gather([ledger.state()])),
-        validation={"giou": result.giou, "ciou": result.ciou} if result is not None else {},
+        validation={}
+        if result is None
+        else {"giou": result.giou, "ciou": result.ciou, "images": result.images},
     )
 
 

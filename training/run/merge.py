@@ -36,8 +36,17 @@ from lisa_model.checkpoint.reader import Checkpoint, open_checkpoint
 from lisa_model.checkpoint.safetensors_file import SafetensorsFile
 from lisa_model.checkpoint.writer import write_safetensors
 from lisa_model.errors import LisaError, WeightsCorruptError, WeightsMissingError
-from lisa_model.llava.config import CONFIG_FILE, TOWER_FOLDER, CheckpointConfig, read_config
+from lisa_model.llava.config import (
+    CONFIG_FILE,
+    GAMMA_KEY,
+    GAMMA_PREFIX,
+    TOWER_FOLDER,
+    CheckpointConfig,
+    read_config,
+)
 from training.run import state as states
+from training.run.state import State
+from training.run.vision import ENCODER
 
 T = TypeVar("T")
 # As transformers 4.31 cuts them.
@@ -77,19 +86,90 @@ def trained_checkpoint(place: Path, base: Path | None = None) -> Checkpoint:
         )
     if type(start) is not Checkpoint:
         raise LisaError(f"{base} has a LoRA part of its own; apply `lisa convert` to it first")
-    table = {**start.info, **SafetensorsFile(folder / states.WEIGHTS).info}
+    learnt = SafetensorsFile(folder / states.WEIGHTS).info
+    kept = start.info
+    if _new_gamma(state):
+        kept = {key: info for key, info in kept.items() if not key.startswith(GAMMA_PREFIX)}
+    table = {**kept, **learnt}
     files_in_order = list(dict.fromkeys(info.file for info in table.values()))
     # Tensors are read file by file, and whoever writes them relies on the table's order.
     grouped = {
         key: info for file in files_in_order for key, info in table.items() if info.file == file
     }
-    return merged(
-        Checkpoint(folder=base, info=grouped), lora_alpha=float(state.settings["lora"]["alpha"])
-    )
+    vision = state.settings.get("vision", {})  # runs of before it was there have none
+
+    def alpha(key: str) -> float:
+        if key.startswith(ENCODER):
+            return float(vision["lora_alpha"])
+        return float(state.settings["lora"]["alpha"])
+
+    return merged(Checkpoint(folder=base, info=grouped), lora_alpha=alpha)
+
+
+def _new_gamma(state: State) -> str:
+    """The kind of gamma that a run began anew with; "" if it kept that of its base."""
+    kind = state.settings["model"].get("gamma", "checkpoint")
+    return "" if kind == "checkpoint" else str(kind)
+
+
+def selection(place: Path, *, best: bool = False) -> dict[str, Any]:
+    """Which checkpoint is merged, and what its validation says; for the manifest.
+
+    Args:
+        place: a run, or a checkpoint of one.
+        best: whether the best of a run is meant.
+
+    Returns:
+        ``step``; ``chosen``, why this one, in words; ``metric``, ``value``, ``ciou``, ``images``
+        and ``split`` of the validation at that step, None where there was none; ``best``, whether
+        no other checkpoint of the run has a higher value.
+
+    Raises:
+        WeightsMissingError, WeightsCorruptError: see :func:`training.run.state.find`.
+    """
+    folder = states.find(place).resolve()
+    state = states.read_state(folder)
+    seen = state.validation
+    split = Path(state.settings.get("validation", {}).get("folder") or "")
+    if best:
+        chosen = "the best of its run by validation"
+    else:
+        named = folder == place.resolve()
+        chosen = "named by hand" if named else "the newest whole checkpoint of its run"
+    return {
+        "step": state.step,
+        "chosen": chosen,
+        "metric": "gIoU" if seen else None,
+        "value": seen.get("giou"),
+        "ciou": seen.get("ciou"),
+        "images": seen.get("images"),
+        # The set and its split; where they lie on the trainer's disk is of no use.
+        "split": "/".join(split.parts[-2:]) if seen else None,
+        "best": states.best(folder.parents[1]) == folder,
+    }
+
+
+def best_checkpoint(run: Path) -> Path:
+    """The checkpoint of a run with the highest gIoU.
+
+    Raises:
+        WeightsMissingError: none was validated.
+    """
+    found = states.best(run)
+    if found is None:
+        raise WeightsMissingError(
+            f"{run} has no checkpoint with a validation; leave out --best to take its newest one"
+        )
+    return found
 
 
 def merge(
-    place: Path, out: Path, *, base: Path | None = None, dtype: torch.dtype | None = None
+    place: Path,
+    out: Path,
+    *,
+    base: Path | None = None,
+    dtype: torch.dtype | None = None,
+    best: bool = False,
 ) -> Manifest:
     """Write a run's model as one file that needs nothing else but the vision tower.
 
@@ -97,6 +177,7 @@ def merge(
         place, base: see :func:`trained_checkpoint`.
         out: new folder.
         dtype: of the weights; None for that of the base's embeddings.
+        best: take the checkpoint of the run with the highest gIoU, not its newest.
 
     Returns:
         The files; `lisa verify` checks them.
@@ -104,8 +185,12 @@ def merge(
     Raises:
         LisaError: of the run or its base, or ``out`` exists.
     """
+    place = best_checkpoint(place) if best else place
+    training = selection(place, best=best)
     source = trained_checkpoint(place, base)
-    started = base or Path(states.read_state(states.find(place)).settings["model"]["checkpoint"])
+    state = states.read_state(states.find(place))
+    started = base or Path(state.settings["model"]["checkpoint"])
+    changed = {GAMMA_KEY: gamma} if (gamma := _new_gamma(state)) else {}
     if dtype is None:
         dtype = open_checkpoint(started).info["model.embed_tokens.weight"].dtype
     (shard,) = plan_shards(source, dtype=dtype, max_shard_bytes=_NO_LIMIT, wanted=of_model)
@@ -113,7 +198,7 @@ def merge(
     def fill(part: Path) -> Manifest:
         name = SAFETENSORS.single
         files = {name: write_safetensors(part / name, shard.layout, _cast(source, shard))}
-        _write_small(part, started, dtype, source)
+        _write_small(part, started, dtype, source, changed)
         if (started / TOWER_FOLDER).is_dir():  # where `lisa convert` puts it
             shutil.copytree(started / TOWER_FOLDER, part / TOWER_FOLDER)
         for path in sorted(part.rglob("*")):
@@ -130,6 +215,7 @@ def merge(
                 lora_alpha=None,
             ),
             files=files,
+            training=training,
         )
         write_manifest(part / MANIFEST_NAME, manifest)
         write_sums(part, manifest)
@@ -157,10 +243,12 @@ def export(
         The files of weights.
 
     Raises:
-        LisaError: the model cannot be read, lacks a file of the tokenizer, or ``out`` exists.
+        LisaError: the model cannot be read, lacks a file of the tokenizer, has parts that the
+            official code does not know, or ``out`` exists.
     """
     source = open_checkpoint(model)
     config = CheckpointConfig.read(model, source)
+    _check_official(config, model)
     for name in _EXPORT_FILES:
         if not (model / name).is_file():
             raise WeightsMissingError(f"{model / name} is missing; the official code needs it")
@@ -190,6 +278,27 @@ def export(
     return [out / name for name in new_folder(out, fill)]
 
 
+def _check_official(config: CheckpointConfig, model: Path) -> None:
+    """Refuse models that the official code could not build.
+
+    Raises:
+        LisaError: naming the part.
+    """
+    backbone = config.sam.backbone
+    part = ""
+    if backbone is not None:
+        part = f"the image encoder {backbone.kind}"
+    elif config.sam.name not in ("vit_h", ""):  # other sizes than the published are for tests
+        part = f"SAM's {config.sam.name}"
+    elif config.gamma != "mlp":
+        part = f"a {config.gamma} gamma"
+    if part:
+        raise LisaError(
+            f"{model} has {part}. The official code builds SAM's vit_h and a gamma of two layers, "
+            "nothing else: there is no official layout of this model. Use the folder as it is"
+        )
+
+
 def rotary_frequencies(config: CheckpointConfig) -> dict[str, Tensor]:
     """(head_dim / 2,) float32 per layer: base^(-2 i / head_dim); transformers 4.31 stores them."""
     values = config.values
@@ -215,9 +324,15 @@ def _cast(source: Checkpoint, shard: Shard) -> Iterator[tuple[str, Tensor]]:
             yield key, tensor.to(shard.layout[key].dtype)
 
 
-def _write_small(part: Path, model: Path, dtype: torch.dtype, source: Checkpoint) -> None:
+def _write_small(
+    part: Path,
+    model: Path,
+    dtype: torch.dtype,
+    source: Checkpoint,
+    changed: dict[str, Any] | None = None,
+) -> None:
     """config.json for the weights as they are now, and the tokenizer."""
-    values: dict[str, Any] = read_config(model)
+    values: dict[str, Any] = read_config(model) | (changed or {})
     values.pop("dtype", None)
     values["architectures"] = ["LISAForCausalLM"]
     values["torch_dtype"] = str(dtype).removeprefix("torch.")

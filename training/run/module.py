@@ -14,9 +14,6 @@ from training.official.forward import Predictions, predictions
 from training.official.labels import TextBatch
 from training.official.losses import IGNORED, bce_per_mask, check_counts, dice_per_mask
 
-# Parts that a batch without masks does not reach.
-_MASK_SIDE = ("model.visual_model.mask_decoder.", "model.text_hidden_fcs.")
-
 
 class TrainingModule(nn.Module):
     """LISA with its losses.
@@ -63,7 +60,9 @@ class TrainingModule(nn.Module):
             answer = self._answer_sum(out)
         bce, dice = _mask_sums(out, batch)
         masks = [logits.detach() for logits in out.mask_logits]
-        return answer + self._anchor(), bce, dice, masks
+        # 0, but reaching SAM's IoU head: exchanges of gradients wait for all that is trained.
+        anchor = 0.0 * torch.cat(out.scores).sum()
+        return answer + anchor, bce, dice, masks
 
     def _answer_sum(self, out: Predictions) -> Tensor:
         """Cross entropy summed over the answers' tokens.
@@ -75,18 +74,6 @@ class TrainingModule(nn.Module):
         learnt = wanted != IGNORED
         logits = self.lisa.lm_head(out.states[:, :-1][learnt])
         return F.cross_entropy(logits.float(), wanted[learnt], reduction="sum")
-
-    def _anchor(self) -> Tensor:
-        """0, but reaching the mask side's parameters.
-
-        DDP and FSDP2 exchange the gradients of all trained parameters: each process must have them,
-        also one whose images have no masks.
-        """
-        zero = torch.zeros((), device=self.lisa.device)
-        for name, parameter in self.lisa.named_parameters():
-            if parameter.requires_grad and name.startswith(_MASK_SIDE):
-                zero = zero + 0.0 * parameter.reshape(-1)[0]
-        return zero
 
 
 def _mask_sums(out: Predictions, batch: Batch) -> tuple[Tensor, Tensor]:

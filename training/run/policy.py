@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,6 +12,8 @@ from torch import nn
 
 from lisa_model.llava.model import LisaForCausalLM
 from training.official.lora import LoraSettings, prepare
+from training.run.settings import VisionSettings
+from training.run.vision import ADAPTER, ENCODER, add_lora, trained_whole
 
 # Parts by the beginning of their parameters' names; the first that fits counts.
 _PARTS = (
@@ -19,11 +23,14 @@ _PARTS = (
     ("LLM: head", "lm_head."),
     ("projector of CLIP", "model.mm_projector."),
     ("gamma (text_hidden_fcs)", "model.text_hidden_fcs."),
-    ("SAM: image encoder", "model.visual_model.image_encoder."),
+    ("adapter of the backbone", ADAPTER),
+    ("backbone, instead of SAM's", f"{ENCODER}backbone."),
+    ("SAM: image encoder", ENCODER),
     ("SAM: prompt encoder", "model.visual_model.prompt_encoder."),
     ("SAM: mask decoder", "model.visual_model.mask_decoder."),
 )
 _LORA = "LLM: LoRA"
+_VISION_LORA = "SAM: LoRA"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +42,30 @@ class Part:
     trained: int
 
 
-def make_trainable(model: LisaForCausalLM, lora: LoraSettings) -> dict[str, nn.Parameter]:
+def make_trainable(
+    model: LisaForCausalLM,
+    lora: LoraSettings,
+    vision: VisionSettings = VisionSettings(),  # noqa: B008 - frozen
+) -> dict[str, nn.Parameter]:
     """Put LoRA in, freeze what is not trained, and make what is trained float32.
 
     In bfloat16 a step of the paper's learning rate would mostly be lost in rounding.
 
+    Args:
+        model: loaded.
+        lora: of the LLM.
+        vision: of the image encoder.
+
     Returns:
         the trained parameters by name.
     """
-    names = prepare(model, lora)
+    with warnings.catch_warnings():
+        # peft cannot merge into torchao's tensors. Nobody asks it to: training.run.merge does not.
+        warnings.filterwarnings("ignore", message="TorchaoLoraLinear was instantiated without")
+        # peft says that it has put LoRA in before: into SAM's encoder.
+        warnings.filterwarnings("ignore", message="Already found a `peft_config` attribute")
+        add_lora(model, vision)
+        names = prepare(model, lora, also=trained_whole(vision))
     trained = {}
     for name in names:
         owner, _, leaf = name.rpartition(".")
@@ -58,7 +80,7 @@ def make_trainable(model: LisaForCausalLM, lora: LoraSettings) -> dict[str, nn.P
 def part_of(name: str) -> str:
     """The table's row of a parameter."""
     if ".lora_" in name:
-        return _LORA
+        return _VISION_LORA if name.startswith(ENCODER) else _LORA
     for title, start in _PARTS:
         if name.startswith(start):
             return title
@@ -76,7 +98,9 @@ def parts(sizes: Iterable[tuple[str, int, bool]]) -> list[Part]:
         row = rows.setdefault(part_of(name), [0, 0])
         row[0] += count
         row[1] += count * trained
-    order = [_PARTS[0][0], _PARTS[1][0], _LORA, *(title for title, _ in _PARTS[2:])]
+    order = [title for title, _ in _PARTS]
+    order.insert(order.index("LLM: layers") + 1, _LORA)
+    order.insert(order.index("SAM: image encoder") + 1, _VISION_LORA)
     return [
         Part(name=title, total=rows[title][0], trained=rows[title][1])
         for title in order
@@ -86,7 +110,13 @@ def parts(sizes: Iterable[tuple[str, int, bool]]) -> list[Part]:
 
 def model_parts(model: nn.Module) -> list[Part]:
     """The table of a model."""
-    return parts((n, p.numel(), p.requires_grad) for n, p in model.named_parameters())
+    return parts((n, elements(p), p.requires_grad) for n, p in model.named_parameters())
+
+
+def elements(parameter: nn.Parameter) -> int:
+    """Number of elements; bitsandbytes packs two into a byte and keeps the true shape beside."""
+    state = getattr(parameter, "quant_state", None)
+    return parameter.numel() if state is None else math.prod(state.shape)
 
 
 def table(rows: list[Part]) -> str:

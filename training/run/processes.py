@@ -29,13 +29,20 @@ class Processes:
 
     Args:
         device: auto takes a GPU if there is one.
-        parallel: ddp or fsdp2; of no effect on a single process.
+        parallel: ddp, fsdp2, zero2 or zero3; of no effect on a single process, but that DeepSpeed
+            is used on one that torchrun started.
     """
 
     def __init__(self, *, device: str, parallel: str) -> None:
         cpu = device == "cpu" or not torch.cuda.is_available()
         self._state: Any = PartialState(cpu=cpu)
-        self.parallel = parallel if self._state.num_processes > 1 else "single"
+        started = self._state.num_processes > 1 or (self.zero(parallel) and dist.is_initialized())
+        self.parallel = parallel if started else "single"
+
+    @staticmethod
+    def zero(parallel: str) -> bool:
+        """Whether that is a stage of DeepSpeed's ZeRO."""
+        return parallel in ("zero2", "zero3")
 
     @property
     def count(self) -> int:
@@ -84,12 +91,15 @@ class Processes:
     def place(self, module: TrainingModule, tower: nn.Module) -> nn.Module:
         """Put the model where it is trained, whole or its shard of it.
 
-        Optimisers are to be made afterwards: sharding replaces the parameters.
+        Optimisers are to be made afterwards: sharding replaces the parameters. For DeepSpeed only
+        the tower is placed; the rest is :func:`training.run.zero.begin`'s.
 
         Returns:
             what is to be called.
         """
         tower.to(self.device)
+        if self.zero(self.parallel):
+            return module
         if self.parallel != "fsdp2":
             module.to(self.device)
             if self.parallel == "single":
@@ -100,7 +110,7 @@ class Processes:
         mesh = init_device_mesh(self.device.type, (self.count,))
         # The mask decoder stays with the root: an image without masks does not call it, and a
         # unit of its own would then wait for the other processes for ever.
-        llm, encoder = module.lisa.model.layers, module.lisa.sam.image_encoder.blocks
+        llm, encoder = module.lisa.model.layers, module.lisa.sam.blocks
         for unit in [*llm, *encoder]:
             fully_shard(unit, mesh=mesh)
         fully_shard(module, mesh=mesh)
@@ -109,8 +119,8 @@ class Processes:
     def without_exchange(self, module: nn.Module) -> AbstractContextManager[Any]:
         """Gradients stay in this process: for all passes of a step but the last.
 
-        Shards (FSDP2) are exchanged at each pass: keeping whole gradients would cost the memory
-        that sharding saves.
+        Shards (FSDP2, ZeRO) are exchanged at each pass: keeping whole gradients would cost the
+        memory that sharding saves.
         """
         if isinstance(module, DistributedDataParallel):
             return module.no_sync()
@@ -120,6 +130,11 @@ class Processes:
 def whole(tensor: Tensor) -> Tensor:
     """A tensor put together from its shards; every process must ask for it."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def whole_shape(parameter: Tensor) -> tuple[int, ...]:
+    """Shape of a parameter; ZeRO-3 leaves it an empty one and keeps the true one beside."""
+    return tuple(getattr(parameter, "ds_shape", parameter.shape))
 
 
 def like(values: Tensor, parameter: Tensor) -> Tensor:

@@ -3,7 +3,8 @@
 A checkpoint is a folder ``checkpoints/step-00000500``:
 
 * ``weights.safetensors``: what is trained, float32, under the network's names;
-* ``optimizer.safetensors``: both moments of AdamW, ``exp_avg/NAME`` and ``exp_avg_sq/NAME``;
+* ``optimizer.safetensors``: both moments of AdamW, float32, ``exp_avg/NAME`` and
+  ``exp_avg_sq/NAME``, whatever the optimiser keeps (see :mod:`training.run.eight_bit`);
 * ``STATE.json``: step, settings, data ledger, validation, and what the run began with;
 * ``MANIFEST.json``: bytes and SHA-256 of these files.
 
@@ -21,21 +22,20 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
-from torch import Tensor
 
 from lisa_model.base_weights.manifest import sha256_of
 from lisa_model.checkpoint.manifest import FileEntry
 from lisa_model.checkpoint.tensor_file import TensorInfo
 from lisa_model.checkpoint.writer import write_safetensors
 from lisa_model.errors import LisaError, WeightsCorruptError, WeightsMissingError
-from training.run.processes import in_turn, like
+from training.run.processes import whole_shape
 from training.run.steps import Learner
 
 FOLDER = "checkpoints"
@@ -45,7 +45,6 @@ STATE = "STATE.json"
 MANIFEST = "MANIFEST.json"
 FORMAT = "lisa-training"
 FORMAT_VERSION = 1
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 _NAME = re.compile(r"step-(\d{8})")
 
 
@@ -59,7 +58,7 @@ class State:
         curve: what the loss curve depends on; must be the same to go on.
         base: bytes of the files of the checkpoint that the run began with, by name.
         ledger: of the data.
-        validation: gIoU and cIoU at this step, if there was one.
+        validation: gIoU, cIoU and number of images at this step, if there was one.
     """
 
     step: int
@@ -86,12 +85,16 @@ def save(run: Path, learner: Learner, state: State, *, keep: int) -> Path:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
     files = {}
-    for name, tensors in ((WEIGHTS, _weights(learner)), (OPTIMIZER, _moments(learner))):
+    update = learner.update
+    whole = {name: whole_shape(parameter) for name, parameter in learner.parameters.items()}
+    for name, shapes, tensors in (
+        (WEIGHTS, whole, update.weights()),
+        (OPTIMIZER, update.moment_shapes(), update.moments()),
+    ):
         if first:
-            shapes = _layout(learner, part / name, prefixes=() if name == WEIGHTS else _MOMENTS)
-            files[name] = write_safetensors(part / name, shapes, in_turn(tensors))
+            files[name] = write_safetensors(part / name, _layout(part / name, shapes), tensors)
         else:
-            for _ in in_turn(tensors):
+            for _ in tensors:
                 pass
     if first:
         files[STATE] = _write_json(part / STATE, asdict(state))
@@ -119,7 +122,6 @@ def restore(folder: Path, learner: Learner) -> None:
         WeightsCorruptError: the checkpoint trains other parameters.
     """
     step = read_state(folder).step
-    learner.optimizer.state.clear()
     with (
         safe_open(str(folder / WEIGHTS), framework="pt") as weights,
         safe_open(str(folder / OPTIMIZER), framework="pt") as moments,
@@ -130,15 +132,10 @@ def restore(folder: Path, learner: Learner) -> None:
                 f"{folder / WEIGHTS} and this run do not train the same: {different[0]!r} and "
                 f"{len(different) - 1} more are in one of them only"
             )
-        for name, parameter in learner.parameters.items():
-            with torch.no_grad():
-                parameter.copy_(like(weights.get_tensor(name), parameter))
-            held = learner.optimizer.state[parameter]
-            held["step"] = torch.tensor(float(step))
-            for moment in _MOMENTS:
-                values = moments.get_tensor(f"{moment}/{name}")
-                # A copy: torch.optim changes it in place.
-                held[moment] = like(values, parameter).clone()
+        names = set(weights.keys())
+        learner.update.restore(
+            step, lambda name: (weights if name in names else moments).get_tensor(name)
+        )
 
 
 def checkpoints(run: Path) -> list[Path]:
@@ -224,37 +221,26 @@ def remove_unfinished(run: Path) -> None:
             shutil.rmtree(part)
 
 
+def best(run: Path) -> Path | None:
+    """The checkpoint of the highest gIoU in validation; None where none was validated."""
+    scores = {}
+    for folder in checkpoints(run):
+        with suppress(LisaError):
+            giou = read_state(folder).validation.get("giou")
+            if giou is not None:
+                scores[folder] = giou
+    return max(scores, key=lambda folder: scores[folder], default=None)
+
+
 def superfluous(run: Path, keep: int) -> list[Path]:
     """Checkpoints that are neither among the newest ``keep`` nor the best by gIoU."""
     there = checkpoints(run)
-    scores = {}
-    for folder in there:
-        try:
-            scores[folder] = read_state(folder).validation.get("giou", -1.0)
-        except LisaError:
-            scores[folder] = -1.0
-    best = max(there, key=lambda folder: scores[folder], default=None)
-    kept = {*there[-keep:], *([best] if best is not None and scores[best] >= 0.0 else [])}
+    kept = {*there[-keep:], best(run)}
     return [folder for folder in there if folder not in kept]
 
 
-def _weights(learner: Learner) -> Iterator[tuple[str, Tensor]]:
-    yield from learner.parameters.items()
-
-
-def _moments(learner: Learner) -> Iterator[tuple[str, Tensor]]:
-    for moment in _MOMENTS:
-        for name, parameter in learner.parameters.items():
-            yield f"{moment}/{name}", learner.optimizer.state[parameter][moment]
-
-
-def _layout(learner: Learner, path: Path, prefixes: tuple[str, ...]) -> dict[str, TensorInfo]:
-    names = [f"{one}/" for one in prefixes] or [""]
-    return {
-        prefix + name: TensorInfo(path, tuple(parameter.shape), torch.float32)
-        for prefix in names
-        for name, parameter in learner.parameters.items()
-    }
+def _layout(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, TensorInfo]:
+    return {name: TensorInfo(path, shape, torch.float32) for name, shape in shapes.items()}
 
 
 def _write_json(path: Path, values: Any) -> FileEntry:

@@ -15,9 +15,9 @@ from lisa_model.llava.clip_tower import ClipTower
 from training.data.collate import Batch
 from training.official.losses import LossWeights
 from training.run.module import counts, to_device
-from training.run.processes import Processes, whole
+from training.run.processes import Processes
 from training.run.randomness import seed_all
-from training.run.settings import OptimizerSettings
+from training.run.update import Update
 
 # As in the official mean over the masks: none of them gives 0.
 _COUNT_EPSILON = 1e-8
@@ -58,22 +58,23 @@ class Learner:
     Attributes:
         module: the (wrapped) TrainingModule.
         tower: CLIP; runs once per image.
-        parameters: what is trained, by name.
-        optimizer: of these.
+        update: makes gradients and changes the weights.
         processes: of the run.
         weights: of the loss terms.
-        clip_norm: longest gradient.
         seed: of dropout.
     """
 
     module: nn.Module
     tower: ClipTower
-    parameters: dict[str, nn.Parameter]
-    optimizer: torch.optim.AdamW
+    update: Update
     processes: Processes
     weights: LossWeights
-    clip_norm: float
     seed: int
+
+    @property
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """What is trained, by name."""
+        return self.update.parameters
 
     def step(self, batches: Sequence[Batch], *, number: int, rate: float) -> StepLosses:
         """Learn from one batch per pass.
@@ -113,18 +114,14 @@ class Learner:
                 answer = self.weights.answer * share[0] * answer
                 bce = self.weights.bce * share[1] * bce
                 dice = self.weights.dice * share[1] * dice
-                (answer + bce + dice).backward()
+                self.update.backward(answer + bce + dice)
             sums += torch.stack([answer, bce, dice]).detach()
-        norm = whole(torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), self.clip_norm))
-        if not math.isfinite(float(norm)):
+        norm = self.update.apply(rate)
+        if not math.isfinite(norm):
             raise LisaError(
-                f"step {number}: the gradient is {float(norm)}. The weights are as they were; "
+                f"step {number}: the gradient is {norm}. The weights are as they were; "
                 "lower optimizer.learning_rate, or use precision: float32"
             )
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
         answer_, bce_, dice_ = (
             total / self.processes.count for total in self.processes.sum(sums.tolist())
         )
@@ -132,20 +129,7 @@ class Learner:
             answer=answer_,
             bce=bce_,
             dice=dice_,
-            gradient_norm=float(norm),
+            gradient_norm=norm,
             tokens=int(tokens),
             masks=int(masks),
         )
-
-
-def make_optimizer(
-    parameters: dict[str, nn.Parameter], settings: OptimizerSettings
-) -> torch.optim.AdamW:
-    """AdamW over the trained parameters."""
-    return torch.optim.AdamW(
-        list(parameters.values()),
-        lr=settings.learning_rate,
-        betas=(settings.beta1, settings.beta2),
-        eps=settings.epsilon,
-        weight_decay=settings.weight_decay,
-    )

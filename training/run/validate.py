@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lisa_model.llava.templates import VALIDATION_ANSWER, validation_question
 from lisa_model.llava.tokenizer import IMAGE_TOKEN
 from lisa_model.metrics import MaskScore, c_iou, g_iou, score_mask
 from lisa_model.overlay import draw_masks
 from training.data.collate import Collator
-from training.data.images import read_image
 from training.data.sample import Provenance, Sample
 from training.data.source import list_files
-from training.official.reason_seg import read_item
+from training.evaluation.items import evenly, shares
+from training.evaluation.lisa import official_turn
+from training.evaluation.reason_seg import read_first_question
 from training.run.module import to_device
 from training.run.steps import Learner
 
@@ -67,10 +67,7 @@ def chosen(folder: Path, limit: int) -> list[Path]:
     Raises:
         DataError: there is no such folder, or no image in it.
     """
-    paths = list_files(folder, ".jpg")
-    if not limit or limit >= len(paths):
-        return paths
-    return [paths[k * len(paths) // limit] for k in range(limit)]
+    return evenly(list_files(folder, ".jpg"), limit)
 
 
 def read_question(path: Path) -> Question:
@@ -79,32 +76,18 @@ def read_question(path: Path) -> Question:
     Raises:
         FileNotFoundError, ValueError: naming the file.
     """
-    image = read_image(path)
-    item = read_item(path, *image.shape[:2])
-    if not item.texts:
-        raise ValueError(f"{path.with_suffix('.json')} has no question")
-    text = validation_question(item.texts[0], is_sentence=item.is_sentence)
+    item = read_first_question(path)
+    question, answer = official_turn(item.asks[0])
     return Question(
         sample=Sample(
             image_file=path,
-            image=image,
-            conversations=(((f"{IMAGE_TOKEN}\n{text}", VALIDATION_ANSWER),),),
-            masks=(item.mask == 1).astype(np.uint8)[None],
+            image=item.image,
+            conversations=(((f"{IMAGE_TOKEN}\n{question}", answer),),),
+            masks=(item.truths[0] == 1).astype(np.uint8)[None],
             provenance=Provenance(family="reasoning", set="reason_seg", key=path.name),
         ),
-        truth=item.mask,
+        truth=item.truths[0],
     )
-
-
-def shares(count: int, processes: int, rank: int) -> list[tuple[int, bool]]:
-    """Which images a process takes: (number, whether it counts).
-
-    All processes take equally many, because sharded models are run by all together; those that
-    have too few repeat the last image, which does not count.
-    """
-    rounds = -(-count // processes)
-    mine = [k * processes + rank for k in range(rounds)]
-    return [(min(number, count - 1), number < count) for number in mine]
 
 
 def validate(

@@ -13,6 +13,7 @@ from training.data import wording
 from training.data.coco import read_json
 from training.data.errors import DataError, reading
 from training.data.images import read_image
+from training.data.rephrase.document import key_of, read_document
 from training.data.sample import Provenance, Sample, Turn
 from training.data.source import Count, Shared, check_splits, count_files, list_files, pick
 from training.official.reason_seg import IGNORE, ReasonSegItem, read_item
@@ -30,15 +31,27 @@ class ReasonSegOptions:
         explanatory: of the images with an explanation, the share that is answered in words only;
             the others are answered with a mask, half of them with the reason too. Negative: no
             explanations, and explanatory/train.json is not needed.
+        rephrased: file of `lisa data rephrase`, relative to the working directory: each text is
+            asked as it is or in one of its other wordings, each equally often. "" for none.
+        require_accepted: of these take only wordings that a person accepted; or else all that none
+            rejected.
+        limit: use only so many images of all splits together, evenly spread; 0 for all.
     """
 
     splits: tuple[str, ...] = ("train",)
     explanatory: float = 0.1
+    rephrased: str = ""
+    require_accepted: bool = False
+    limit: int = 0
 
     def __post_init__(self) -> None:
         check_splits(self.splits, SPLITS)
         if not self.explanatory <= 1.0:
             raise ValueError(f"explanatory must be at most 1, got {self.explanatory}")
+        if self.require_accepted and not self.rephrased:
+            raise ValueError("require_accepted needs rephrased, the file of `lisa data rephrase`")
+        if self.limit < 0:
+            raise ValueError(f"limit must not be negative, got {self.limit}")
 
 
 class ReasonSeg:
@@ -58,6 +71,13 @@ class ReasonSeg:
         self._images = [
             path for split in options.splits for path in list_files(self._base / split, ".jpg")
         ]
+        if 0 < options.limit < len(self._images):
+            count = len(self._images)
+            self._images = [self._images[k * count // options.limit] for k in range(options.limit)]
+        self._wordings: dict[str, tuple[str, tuple[str, ...]]] = {}
+        if options.rephrased:
+            document = read_document(Path(options.rephrased).expanduser())
+            self._wordings = document.wordings(require_accepted=options.require_accepted)
         self._explanations: dict[str, str] = {}
         self.notes: tuple[str, ...] = ()
         if options.explanatory >= 0.0:
@@ -81,7 +101,8 @@ class ReasonSeg:
             item = read_item(image_file, *image.shape[:2])
             if not item.texts:
                 raise ValueError(f"{image_file.with_suffix('.json')}: text is empty")
-        texts = pick(item.texts, self._shared.per_image, rng)
+            chosen = pick(list(enumerate(item.texts)), self._shared.per_image, rng)
+            texts = [self._wording(image_file, number, text, rng) for number, text in chosen]
         turns = self._turns(texts, item, rng)
         target = (item.mask == 1).astype(np.uint8)
         masks = np.stack([target] * len(turns))
@@ -96,6 +117,19 @@ class ReasonSeg:
                 ignore=item.mask == IGNORE,
                 provenance=Provenance(family=_FAMILY, set=self.name, key=self.key(index)),
             )
+
+    def _wording(self, image: Path, number: int, text: str, rng: random.Random) -> str:
+        """A text, or another wording of it if there are some."""
+        if not self._wordings:
+            return text
+        key = key_of(image, number)
+        original, others = self._wordings.get(key, (text, ()))
+        if original != text:
+            raise ValueError(
+                f"{self._options.rephrased}: {key} is about {original!r}, but the annotation says "
+                f"{text!r}; run `lisa data rephrase` again"
+            )
+        return rng.choice((text, *others)) if others else text
 
     def _turns(self, texts: list[str], item: ReasonSegItem, rng: random.Random) -> list[Turn]:
         outputs = self._explanations.get(item.image.name)

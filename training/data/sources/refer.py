@@ -110,20 +110,34 @@ class Refer:
         entry = self._coco.images.get(image, {})
         return str(entry.get("file_name", f"image {image}"))
 
-    def sample(self, index: int, rng: random.Random) -> Sample:
-        """See :class:`training.data.source.Source`."""
+    def image_file(self, index: int) -> Path:
+        """The image of an item.
+
+        Raises:
+            BadSampleError: the annotation file does not know it.
+        """
         image_id = self._items[index]
         with reading(f"{self._coco.path}, image {image_id}"):
             if image_id not in self._coco.images:
                 raise ValueError(f"{self._path.name} speaks of it, but it is not listed")
-            image_file = self._images / self._coco.images[image_id]["file_name"]
+            return self._images / self._coco.images[image_id]["file_name"]
+
+    def expressions(self, index: int) -> list[tuple[str, Ref]]:
+        """All that is said about an item's image, in file order."""
+        refs = self._by_image[self._items[index]]
+        return [(text, ref) for ref in refs for text in ref.sentences]
+
+    def sample(self, index: int, rng: random.Random) -> Sample:
+        """See :class:`training.data.source.Source`."""
+        image_id = self._items[index]
+        image_file = self.image_file(index)
         with reading(str(image_file)):
             image = read_image(image_file)
-        said = [(text, ref) for ref in self._by_image[image_id] for text in ref.sentences]
+        said = self.expressions(index)
         turns: list[Turn] = []
         masks: list[NDArray[np.uint8]] = []
         for text, ref in pick(said, self._shared.per_image, rng):
-            targets = self._targets(ref, image.shape[0], image.shape[1])
+            targets = self.targets(ref, image.shape[0], image.shape[1])
             masks.extend(targets)
             turns.append(
                 wording.short(text, rng, len(targets))
@@ -139,8 +153,12 @@ class Refer:
                 provenance=Provenance(family=_FAMILY, set=self.name, key=self.key(index)),
             )
 
-    def _targets(self, ref: Ref, height: int, width: int) -> list[NDArray[np.uint8]]:
-        """One mask per [SEG] of the answer; none when the answer is in words."""
+    def targets(self, ref: Ref, height: int, width: int) -> list[NDArray[np.uint8]]:
+        """One mask (height, width) per [SEG] of the answer; none when the answer is in words.
+
+        Raises:
+            BadSampleError: an annotation is missing or broken.
+        """
         if not ref.annotations:
             empty = np.zeros((height, width), np.uint8)
             return [] if self._options.no_target == "refuse" else [empty]

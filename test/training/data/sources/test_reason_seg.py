@@ -12,6 +12,7 @@ from vectors import each_set
 from lisa_model.llava import templates
 from training.data.errors import BadSampleError, DataError
 from training.data.images import read_image
+from training.data.rephrase.document import Document, Item, Origin, Paraphrase, write_document
 from training.data.source import Count, Shared
 from training.data.sources.reason_seg import ReasonSeg, ReasonSegOptions
 from training.official.reason_seg import read_item
@@ -153,3 +154,98 @@ def test_the_recorded_mini_set_is_read(vectors):
         np.testing.assert_array_equal(sample.image, read_image(sample.image_file))
         np.testing.assert_array_equal(sample.masks[0], item.mask == 1)
         assert cv2.imread(str(sample.image_file)) is not None
+
+
+def rephrased(root, **flags):
+    """A file with two paraphrases of the first text; flags are their ``accepted``."""
+    paraphrases = tuple(
+        Paraphrase(text=text, accepted=flags.get(text)) for text in ("wording1?", "wording2?")
+    )
+    item = Item(
+        source="train/one.json",
+        sha256="0" * 64,
+        text="What keeps the coffee warm?",
+        is_sentence=True,
+        paraphrases=paraphrases,
+        dropped={},
+    )
+    origin = Origin(model="m", prompt={}, count=2, temperature=0.7, seed=0)
+    path = root / "rephrased.json"
+    write_document(path, Document(origin=origin, items={"train/one.jpg#0": item}))
+    return str(path)
+
+
+def asked(source, index=0, seeds=range(200)):
+    """How often each wording is asked for."""
+    found = Counter()
+    for seed in seeds:
+        for turns in drawn(source, index, seed).conversations:
+            words = turns[0][0].removeprefix("<image>\n")
+            found[next((t for t in TEXTS if words.startswith(t)), words)] += 1
+    return found
+
+
+TEXTS = ("What keeps the coffee warm?", "Find the cup!", "wording1?", "wording2?")
+
+
+def test_one_of_the_wordings_is_asked_each_equally_often(tmp_path):
+    files.reason_seg(tmp_path)
+    source = open_set(tmp_path, explanatory=-1.0, rephrased=rephrased(tmp_path))
+    found = asked(source)
+    assert found["Find the cup!"] == 200  # of which there is no other wording
+    assert sum(found.values()) == 400
+    assert all(40 < found[text] < 95 for text in (TEXTS[0], *TEXTS[2:]))
+    assert asked(source) == found  # by the draw's own random numbers
+    assert len(asked(source, 1)) == len(templates.SHORT_QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    ("flags", "require", "left"),
+    [
+        ({"wording1?": False}, False, {"wording2?"}),
+        ({"wording1?": True}, False, {"wording1?", "wording2?"}),
+        ({"wording1?": True}, True, {"wording1?"}),
+        ({}, True, set()),
+    ],
+)
+def test_rejected_wordings_are_never_asked(tmp_path, flags, require, left):
+    files.reason_seg(tmp_path)
+    path = rephrased(tmp_path, **flags)
+    source = open_set(tmp_path, explanatory=-1.0, rephrased=path, require_accepted=require)
+    assert set(asked(source, seeds=range(60))) == {*TEXTS[:2], *left}
+
+
+def test_without_the_file_draws_are_as_they_were(tmp_path):
+    """The choice of a wording must not move other random choices."""
+    files.reason_seg(tmp_path)
+    usual = open_set(tmp_path)
+    path = rephrased(tmp_path, **{"wording1?": False, "wording2?": False})
+    same = open_set(tmp_path, rephrased=path)
+    for seed in range(20):
+        assert drawn(usual, 0, seed).conversations == drawn(same, 0, seed).conversations
+
+
+def test_a_file_of_another_text_is_noticed(tmp_path):
+    files.reason_seg(tmp_path)
+    path = tmp_path / "reason_seg" / "ReasonSeg" / "train" / "one.json"
+    path.write_text(path.read_text().replace("coffee", "tea"))
+    source = open_set(tmp_path, explanatory=-1.0, rephrased=rephrased(tmp_path))
+    with pytest.raises(
+        BadSampleError, match=r"one\.jpg#0 is about .*coffee.*annotation says .*tea"
+    ):
+        drawn(source, 0, 0)
+    with pytest.raises(DataError, match=r"nothing\.json is missing; `lisa data rephrase` makes it"):
+        open_set(tmp_path, rephrased=str(tmp_path / "nothing.json"))
+
+
+def test_only_so_many_images(tmp_path):
+    files.reason_seg(tmp_path)
+    splits = ("train", "val", "test")
+    every = open_set(tmp_path, splits=splits)
+    some = open_set(tmp_path, splits=splits, limit=2)
+    assert [every.key(k) for k in (0, 2)] == [some.key(k) for k in range(len(some))]
+    assert len(open_set(tmp_path, splits=splits, limit=9)) == len(every)
+    with pytest.raises(ValueError, match="limit must not be negative"):
+        ReasonSegOptions(limit=-1)
+    with pytest.raises(ValueError, match="require_accepted needs rephrased"):
+        ReasonSegOptions(require_accepted=True)

@@ -1,0 +1,1 @@
+"""HomeReason: a benchmark of household reasoning segmentation over rendered RGB-D frames."""

@@ -1,0 +1,277 @@
+"""``lisa eval homereason``: a model or a two-stage baseline on HomeReason, next to trivial ones."""
+
+from __future__ import annotations
+
+import json
+import platform
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lisa_model.metrics import score_mask
+from lisa_model.rgbd import RgbdFrame, load_frame
+from training.homereason.files import UNSEEN, questions_folder, read_questions
+from training.homereason.question import SUBSETS, Question
+from training.homereason.scoring import (
+    MOST_MASKS,
+    Outcome,
+    match,
+    point_error_mm,
+    summarise,
+)
+from training.household.evaluate import Answering, AskedContender, baseline_masks
+
+MODEL = "model"
+PROTOCOL = "free generation, one question at a time, all masks of the answer joined"
+
+
+def load_questions(
+    data: Path, split: str, questions: Path | None = None
+) -> dict[Path, list[Question]]:
+    """Questions by frame (its JSON), in file order; the test split includes the unseen models.
+
+    Raises:
+        FileNotFoundError: there are no questions, or none of the frames they ask about.
+    """
+    if split not in ("val", "test"):
+        raise ValueError(f"split must be 'val' or 'test', got {split!r}")
+    folder = questions or questions_folder(data)
+    out: dict[Path, list[Question]] = {}
+    for name in (split, UNSEEN) if split == "test" else (split,):
+        path = folder / f"{name}.jsonl"
+        if name == UNSEEN and not path.is_file():
+            continue  # subset b is missing from the report then
+        for one in read_questions(path):
+            out.setdefault(data / name / f"{one.frame}.json", []).append(one)
+    return out
+
+
+def evaluate(
+    *,
+    segmenter: Answering,
+    questions: Mapping[Path, Sequence[Question]],
+    max_new_tokens: int | None,
+    joined: bool = False,
+    progress: Callable[[str], None] = print,
+) -> dict[str, list[Outcome]]:
+    """Ask every question of every frame.
+
+    Args:
+        joined: the segmenter gives one mask for all targets and no score, as contenders do: then
+            two-target score and calibration are not defined.
+
+    Returns:
+        outcomes by method: ``model`` and the baselines.
+    """
+    out: dict[str, list[Outcome]] = {}
+    started = time.monotonic()
+    for number, (path, asked) in enumerate(questions.items(), start=1):
+        frame = load_frame(path, depth=path.with_suffix(".depth.png").is_file())
+        rng = random.Random(f"baseline/{frame.name}")
+        for one in asked:
+            clock = time.perf_counter()
+            result = segmenter.segment(frame.color, one.text, max_new_tokens=max_new_tokens)
+            seconds = time.perf_counter() - clock
+            masks = np.asarray(result.masks, dtype=bool)
+            scores = np.asarray(result.scores, dtype=np.float64)
+            out.setdefault(MODEL, []).append(
+                _outcome(one, frame, masks, None if joined else scores, result.text, seconds)
+            )
+            for name, mask in baseline_masks(frame, rng).items():
+                out.setdefault(name, []).append(_outcome(one, frame, mask[None], None, "", 0.0))
+        if number % 10 == 0:
+            each = (time.monotonic() - started) / number
+            left = each * (len(questions) - number) / 60
+            progress(f"{number}/{len(questions)} frames, {each:.1f} s each, {left:.1f} min left")
+    return out
+
+
+def _outcome(
+    one: Question,
+    frame: RgbdFrame,
+    masks: NDArray[np.bool_],
+    scores: NDArray[np.float64] | None,
+    text: str,
+    seconds: float,
+) -> Outcome:
+    truth = frame.mask(one.ids)
+    truths = [frame.mask(target) for target in one.targets]
+    mask = np.zeros(truth.shape, dtype=bool)
+    for one_mask in masks:
+        mask |= one_mask
+    matched = confidence = error = None
+    if scores is not None:
+        if len(truths) > 1:
+            matched = match(masks[np.argsort(-scores, kind="stable")[:MOST_MASKS]], truths)
+        confidence = float(scores.max()) if len(scores) else None
+    if len(truths) == 1 and frame.depth.any():
+        error = point_error_mm(mask, truth, frame.depth, frame.intrinsics)
+    return Outcome(
+        frame=one.frame,
+        subset=one.subset,
+        kind=one.kind,
+        text=one.text,
+        score=score_mask(mask, truth),
+        refused=not mask.any(),
+        fits=bool(truths),
+        matched=matched,
+        confidence=confidence,
+        error_mm=error,
+        answer=text,
+        seconds=seconds,
+    )
+
+
+def report(
+    outcomes: Mapping[str, Sequence[Outcome]], *, split: str, model: str, protocol: str = PROTOCOL
+) -> dict[str, Any]:
+    """Everything that is written to JSON."""
+    methods: dict[str, Any] = {}
+    for method, rows in outcomes.items():
+        by_subset = {subset: [one for one in rows if one.subset == subset] for subset in SUBSETS}
+        by_kind = {
+            kind: [one for one in rows if one.kind == kind] for kind in {r.kind: 0 for r in rows}
+        }
+        methods[method] = {
+            "subsets": {name: summarise(some) for name, some in by_subset.items() if some},
+            "kinds": {name: summarise(some) for name, some in sorted(by_kind.items())},
+            "all": summarise(rows),
+        }
+    return {
+        "benchmark": "homereason",
+        "split": split,
+        "model": model,
+        "protocol": protocol,
+        "frames": len({one.frame for one in outcomes[MODEL]}),
+        "subsets": dict(SUBSETS),
+        "median_intent_s": float(np.median([one.seconds for one in outcomes[MODEL]])),
+        "machine": f"{platform.machine()} {platform.system()}, Python {platform.python_version()}",
+        "methods": methods,
+    }
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The report as text."""
+    lines = [
+        f"homereason {result['split']}: {result['frames']} frames, model {result['model']}, "
+        f"{result['protocol']}",
+        "",
+        f"{'method':16} {'subset':6} {'n':>5}  gIoU  (95% interval)   cIoU  (95% interval)   "
+        "right  refused  N-acc",
+    ]
+    for method, groups in result["methods"].items():
+        for subset, g in groups["subsets"].items():
+            low, high = g["giou_95"]
+            c_low, c_high = g["ciou_95"]
+            lines.append(
+                f"{method:16} {subset:6} {g['n']:5}  {g['giou']:.3f} ({low:.3f}-{high:.3f})   "
+                f"{g['ciou']:.3f} ({c_low:.3f}-{c_high:.3f})   {_cell(g, 'right_object')}  "
+                f"{_cell(g, 'refused')}    {_cell(g, 'n_acc')}"
+            )
+    everything = result["methods"][MODEL]["all"]
+    points = everything.get("points", {})
+    lines += [
+        "",
+        *(f"({letter}) {text}" for letter, text in result["subsets"].items()),
+        f"two targets, best assignment: {_cell(everything, 'two_target_iou')}",
+        f"calibration error, score against IoU >= 0.5: {_cell(everything, 'calibration_error')}",
+    ]
+    if points.get("n"):
+        lines.append(
+            f"3D point where IoU >= 0.5: median error {points['median_error_mm']:.0f} mm "
+            f"(n={points['n']}); without such a point: {points['share_without']:.1%}"
+        )
+    lines.append(f"median seconds an intent: {result['median_intent_s']:.2f}")
+    return "\n".join(lines)
+
+
+def run(
+    *,
+    data: Path,
+    split: str = "test",
+    model: str = "lisa-tiny",
+    options: Mapping[str, Any] | None = None,
+    questions: Path | None = None,
+    json_file: Path | None = None,
+    records_file: Path | None = None,
+    limit: int | None = None,
+    max_new_tokens: int | None = 32,
+    baseline: str | None = None,
+    baseline_options: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Evaluate and print; see ``lisa eval homereason --help``.
+
+    Args:
+        options: of :meth:`ReasoningSegmenter.from_pretrained`.
+        limit: so many frames, evenly spread.
+        baseline: name of a two-stage baseline in the place of the model.
+        baseline_options: its options, as "namer=match".
+
+    Raises:
+        FileNotFoundError: there are no questions, saying how to make them.
+        ValueError: an option does not fit.
+    """
+    asked = load_questions(data, split, questions)
+    if limit is not None:
+        if limit < 1:
+            raise ValueError(f"limit must be at least 1, got {limit}")
+        paths = list(asked)
+        step = max(1, len(paths) // limit)
+        asked = {path: asked[path] for path in paths[::step][:limit]}
+    if not asked:
+        raise FileNotFoundError(f"there are no questions of split {split}; build them first")
+    if baseline_options and baseline is None:
+        raise ValueError("--baseline-option needs a --baseline")
+    segmenter, name, protocol = _open(model, options or {}, baseline, baseline_options, list(asked))
+    outcomes = evaluate(
+        segmenter=segmenter,
+        questions=asked,
+        max_new_tokens=max_new_tokens,
+        joined=baseline is not None,
+    )
+    result = report(outcomes, split=split, model=name, protocol=protocol)
+    print(table(result))
+    if json_file is not None:
+        _write(json_file, json.dumps(result, indent=1) + "\n")
+    if records_file is not None:
+        rows = [asdict(one) | {"iou": one.score.iou} for one in outcomes[MODEL]]
+        _write(records_file, "".join(json.dumps(row) + "\n" for row in rows))
+    return result
+
+
+def _open(
+    model: str,
+    options: Mapping[str, Any],
+    baseline: str | None,
+    texts: Sequence[str],
+    frames: Sequence[Path],
+) -> tuple[Answering, str, str]:
+    if baseline is None:
+        from lisa_model.segmenter import ReasoningSegmenter
+
+        segmenter = ReasoningSegmenter.from_pretrained(model, **options)
+        return segmenter, segmenter.name, PROTOCOL
+    from training.evaluation.two_stage import registry
+
+    given = registry.read_options(texts)
+    if baseline == registry.ORACLE:
+        given["frames"] = frames
+    device, dtype = str(options.get("device", "cpu")), str(options.get("dtype", "float32"))
+    contender = registry.build(baseline, device=device, dtype=dtype, **given)
+    return AskedContender(contender), contender.name, contender.protocol
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _cell(figures: Mapping[str, Any], name: str) -> str:
+    value = figures.get(name)
+    return "  -  " if value is None else f"{value:.3f}"
