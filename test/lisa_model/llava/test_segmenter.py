@@ -12,6 +12,7 @@ from vectors import each_case, each_set, vector_sets
 from lisa_model.errors import InvalidIntentError, WeightsMissingError
 from lisa_model.llava.config import is_official
 from lisa_model.llava.templates import segmentation_question
+from lisa_model.progress import Stage
 from lisa_model.segmenter import ReasoningSegmenter
 
 SMALL = min(vector_sets(), key=lambda one: one.meta["sam"]["img"])
@@ -154,6 +155,25 @@ def test_stopping_at_seg_gives_the_same_mask(open_set):
     seg = open_set(SMALL).tokenizer.seg_id
     assert short.token_ids == whole.token_ids[: whole.token_ids.index(seg) + 1]
     np.testing.assert_array_equal(short.mask_logits, whole.mask_logits)
+
+
+def test_stages_and_tokens_are_told_and_an_answer_can_be_given_up(open_set):
+    case, image = case_with(1)
+    segmenter = open_set(SMALL)
+    heard = []
+    whole = segmenter.segment(image, case["text"], templates=False, on_progress=heard.append)
+    assert [one.stage for one in heard if not one.tokens] == list(Stage)
+    assert heard[-2].tokens == len(whole.token_ids)
+    assert heard[-2].text == whole.text
+
+    def stop(progress):
+        if progress.tokens == 2:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        segmenter.segment(image, case["text"], templates=False, on_progress=stop)
+    again = segmenter.segment(image, case["text"], templates=False)
+    np.testing.assert_array_equal(again.mask_logits, whole.mask_logits)
 
 
 def test_a_seg_that_is_the_last_token_allowed_has_its_mask(open_set):
