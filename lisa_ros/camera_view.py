@@ -5,12 +5,13 @@ No ROS here.  The node's parameters ``rectify``, ``rectified_input`` and ``depth
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lisa_model.rigid import matrix_of_quaternion
 
 # Two cameras of one head; a larger distance is a unit other than metres.
 MAX_BASELINE_M = 10.0
@@ -96,20 +97,13 @@ def parse_depth_to_colour(text: str) -> tuple[float, ...] | None:
 
 
 def _matrix_of_pose(values: tuple[float, ...]) -> tuple[float, ...]:
-    tx, ty, tz, *quaternion = values
-    norm = math.sqrt(sum(one * one for one in quaternion))
-    if not abs(norm - 1.0) < 0.01:
-        raise ValueError(
-            f"parameter depth_to_colour: the quaternion's length is {norm:g}, not 1; the order is "
-            "x y z qx qy qz qw"
-        )
-    x, y, z, w = (one / norm for one in quaternion)
-    return (
-        *(1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w), tx),
-        *(2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w), ty),
-        *(2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y), tz),
-        *(0.0, 0.0, 0.0, 1.0),
-    )
+    try:
+        rotation = matrix_of_quaternion(values[3:])
+    except ValueError as error:
+        raise ValueError(f"parameter depth_to_colour: {error}") from error
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = rotation, values[:3]
+    return tuple(float(one) for one in matrix.reshape(16))
 
 
 def _check_rigid(values: tuple[float, ...]) -> None:

@@ -53,7 +53,7 @@ def test_any_pose_is_a_rigid_transform(quaternion: tuple[float, ...], place: tup
         ("1 2 3", "has 3 numbers"),
         ("0 0 0 0 0 0 0", "length is 0"),
         ("0 0 0 2 0 0 0", "length is 2"),
-        ("0 0 0 nan 0 0 1", "length is nan"),
+        ("0 0 0 nan 0 0 1", "4 finite numbers"),
         ("nan 0 0 0 0 0 1", "finite"),
         ("15 0 0 0 0 0 1", "metres"),
         (IDENTITY.replace("1 0 0 0  0 1", "2 0 0 0  0 1"), "no rotation"),
