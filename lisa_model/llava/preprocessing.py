@@ -7,7 +7,9 @@ other values.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -82,10 +84,19 @@ def sam_pixels(
         (3, target, target) float32 and the resized image's (height, width).
     """
     small = sam_resize(image, target)
-    pixels = torch.from_numpy(small.astype(np.float32)).permute(2, 0, 1)
-    pixels = (pixels - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
     height, width = small.shape[:2]
-    return F.pad(pixels, (0, target - width, 0, target - height)), (height, width)
+    pixels = np.zeros((3, target, target), np.float32)
+    table = _normalised(tuple(mean), tuple(std))
+    for channel, plane in enumerate(cv2.split(small)):
+        pixels[channel, :height, :width] = cv2.LUT(plane, table[channel])
+    return torch.from_numpy(pixels), (height, width)
+
+
+@lru_cache(maxsize=8)
+def _normalised(mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:
+    """(3, 256) what each value of a channel becomes: looked up, not computed for every pixel."""
+    values = torch.arange(256, dtype=torch.float32)
+    return ((values - torch.tensor(mean).view(3, 1)) / torch.tensor(std).view(3, 1)).numpy()
 
 
 def postprocess_masks(
