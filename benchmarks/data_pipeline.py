@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
 import os
 import sys
 import tempfile
@@ -35,7 +34,7 @@ import torch
 
 from benchmarks.checkpoint_shapes import SIZES
 from benchmarks.full_size_checkpoint import write_checkpoint
-from benchmarks.origin import commit
+from benchmarks.origin import commit, write_report
 from benchmarks.photographs import write_photographs
 from lisa_model.base_weights import ensure_base_weights
 from lisa_model.config import preset
@@ -279,8 +278,7 @@ def main(args: Sequence[str] | None = None) -> int:
     print(f"{'PASS' if held else 'FAIL'} pipeline / step {rates.ratio:.1f} >= {LIMIT:g}")
     if options.json:
         report = asdict(rates) | {"limit": LIMIT, "commit": commit()}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_report(options.json, report)
     return int(not held)
 
 

@@ -10,7 +10,6 @@ limit holds.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -28,7 +27,7 @@ from benchmarks.engine_report import Line, Report, text
 from benchmarks.full_size_checkpoint import MODEL_FOLDER, TOWER_FOLDER, write_checkpoint
 from benchmarks.loading import measure_loading
 from benchmarks.naive import NaiveAnswer, naive_answer
-from benchmarks.origin import commit
+from benchmarks.origin import commit, write_report
 from benchmarks.stopwatch import Stopwatch
 from lisa_model.llava.quantization import llm_bytes
 from lisa_model.llava.segmenter import LisaSegmenter
@@ -255,8 +254,7 @@ def main(args: Sequence[str] | None = None) -> int:
     print(text(report))
     if options.json:
         report |= {"commit": commit(), "threads": torch.get_num_threads()}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_report(options.json, report)
     return int(not report["passed"])
 
 

@@ -10,7 +10,6 @@ out.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.fault_list import NORMAL_INTENT, Fault, all_faults
 from benchmarks.measures import table
+from benchmarks.origin import write_report
 from benchmarks.rig import BenchmarkError, Rig, end_on_sigterm
 from benchmarks.rig_options import add_rig_options, origin, rig_config
 from lisa_ros.demo_scene import SceneError, load_scene
@@ -164,8 +164,7 @@ def main(args: Sequence[str] | None = None, perception_command: Sequence[str] = 
     if options.json:
         rows = [asdict(one) | {"passed": one.passed} for one in outcomes]
         report |= {"passed": passed, "failure": failure, "faults": rows}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_report(options.json, report)
     return 2 if failure else int(not passed)
 
 

@@ -9,7 +9,6 @@ computed of a frame serves the other. Exit status 0 when every limit holds.
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import sys
 import time
@@ -23,7 +22,7 @@ import torch
 
 from benchmarks.follow_measures import Seen, report, verdicts
 from benchmarks.measures import table, verdict_table
-from benchmarks.origin import commit
+from benchmarks.origin import commit, write_report
 from lisa_model.follow import Follower, FollowResult
 from lisa_model.follow_target import FollowConfig
 from lisa_model.geometry import Target3D, estimate_target
@@ -287,8 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "threads": torch.get_num_threads(),
             "machine": platform.machine(),
         }
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        write_report(args.json, values)
     return int(not values["passed"])
 
 

@@ -11,7 +11,6 @@ the thing is not there? Validation frames only: the thresholds must not know tes
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.origin import write_report
 from lisa_model.follow_target import FollowConfig, Sight, State, Target, window_around
 from lisa_model.metrics import score_mask
 from lisa_model.rgbd import Instance, RgbdFrame, load_frame
@@ -191,8 +191,7 @@ def main(arguments: Sequence[str]) -> int:
         values = " ".join(f"{q:.0%}:{v:.2f}" for q, v in found["quantiles"].items())
         print(f"{name:14} n={found['n']:3}  {values}")
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_report(args.json, report)
     return 0
 
 

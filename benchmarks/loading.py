@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.origin import ROOT, commit
+from benchmarks.origin import ROOT, commit, write_report
 
 # Peak resident memory over the bytes of the weights.
 LIMIT = 1.15
@@ -157,8 +157,7 @@ def main(args: Sequence[str] | None = None) -> int:
         print("PASS" if held else "FAIL", what)
     if options.json:
         report = asdict(found) | {"ratio": found.ratio, "verdicts": verdicts, "commit": commit()}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_report(options.json, report)
     return int(not all(verdicts.values()))
 
 

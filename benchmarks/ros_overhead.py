@@ -10,7 +10,6 @@ target once, with its true mask: the model is left out.  Exit status 0 when the 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -27,7 +26,7 @@ import cv2
 import numpy as np
 
 from benchmarks.measures import Verdict, table, verdict_table
-from benchmarks.origin import ROOT, commit
+from benchmarks.origin import ROOT, commit, write_report
 from benchmarks.ros_references import Open3d, RosbagsImage, load
 from lisa_model.rgbd import RgbdFrame
 
@@ -381,8 +380,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from lisa_ros.demo_report import machine_name
 
         values |= {"commit": commit(), "machine": machine_name(), "limit_ms": LIMIT_MS}
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        write_report(args.json, values)
     return int(not values["passed"])
 
 

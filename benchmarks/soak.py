@@ -9,7 +9,6 @@ Exit status 0 when every limit holds, 1 when one does not, 2 when the run could 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.measures import Spread, Verdict, spread, verdict_table
+from benchmarks.origin import write_report
 from benchmarks.rig import BenchmarkError, Rig, end_on_sigterm
 from benchmarks.rig_options import add_rig_options, origin, rig_config
 from benchmarks.soak_report import Limits, Recording, evaluate
@@ -211,8 +211,7 @@ def main(args: Sequence[str] | None = None, perception_command: Sequence[str] = 
             "lost": evaluation.accounting.lost,
             "recording": asdict(recording),
         }
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_report(options.json, report)
     return 0 if passed else 1
 
 

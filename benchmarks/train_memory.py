@@ -10,7 +10,6 @@ memory at the end is more than the limit above that at the early step.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -19,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.origin import ROOT, commit
+from benchmarks.origin import ROOT, commit, write_report
 from training.run.log import Log
 from training.run.loop import train
 from training.run.settings import parse_settings, read_settings
@@ -127,8 +126,7 @@ def main(args: Sequence[str] | None = None) -> int:
     print(f"{'PASS' if held else 'FAIL'} growth {found.growth:+.2%} <= {LIMIT:.0%}")
     if options.json:
         report = asdict(found) | {"limit": LIMIT, "commit": commit()}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_report(options.json, report)
     return int(not held)
 
 

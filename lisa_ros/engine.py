@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from sensor_msgs.msg import CameraInfo
 
-from lisa_ros.arrival import check_message
+from lisa_ros.arrival import Stream, check_message
 from lisa_ros.diagnostics import Diagnostics
 from lisa_ros.errors import INTERNAL_ERROR, NOT_ACTIVE, InputError, RequestError
 from lisa_ros.frame import Frame, ImageMessage
@@ -24,7 +24,7 @@ from lisa_ros.model_loader import Segmenter
 from lisa_ros.parameters import Settings
 from lisa_ros.pipeline import Answer, answer_intent, transform_failure
 from lisa_ros.results import describe
-from lisa_ros.sync import FrameBuffer, Stream
+from lisa_ros.sync import FrameBuffer
 from lisa_ros.transforms import TransformLookup
 from lisa_ros.validation import Extent, is_distorted
 from lisa_ros.worker import Decision, InferenceWorker, Job, Ready

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lisa_ros.errors import INTENT_WITHOUT_FRAME, STALE_FRAME, RequestError
+from lisa_ros.frame import REASON_INVALID_DEPTH, Frame
 from lisa_ros.parameters import Settings
-from lisa_ros.sync import REASON_INVALID_DEPTH, Frame
 from lisa_ros.worker import Decision, Ready, Wait
 
 # When the camera has just come up, its depth and camera_info may take this long to follow.

@@ -30,12 +30,12 @@ from lisa_ros.camera_inputs import CameraInputs
 from lisa_ros.diagnostics import Diagnostics, NodeState
 from lisa_ros.engine import Outcome, PerceptionEngine
 from lisa_ros.errors import INTERNAL_ERROR, NOT_ACTIVE, RequestError
+from lisa_ros.frame import Frame
 from lisa_ros.parameters import PARAMETERS, Settings, declare_parameters
 from lisa_ros.pipeline import Answer
 from lisa_ros.publishers import ResultPublishers
 from lisa_ros.qos import DIAGNOSTICS_OUTPUT, INTENT_INPUT
 from lisa_ros.segment_service import SegmentService
-from lisa_ros.sync import Frame
 from lisa_ros.transforms import Tf2Transforms, TransformError
 from lisa_ros.transport import transport_warning
 

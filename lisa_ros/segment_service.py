@@ -11,10 +11,10 @@ from rclpy.task import Future
 
 from lisa_ros.conversion import mask_to_image
 from lisa_ros.errors import InputError, RequestError
+from lisa_ros.frame import REASON_NO_CAMERA_INFO, REASON_NO_DEPTH, Frame
 from lisa_ros.pipeline import Answer
 from lisa_ros.results import to_instance_masks, to_targets
 from lisa_ros.srv import Segment
-from lisa_ros.sync import REASON_NO_CAMERA_INFO, REASON_NO_DEPTH, Frame
 from lisa_ros.validation import (
     check_camera_info_fits,
     check_depth_fits,

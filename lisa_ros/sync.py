@@ -18,8 +18,6 @@ from lisa_ros.camera_view import CameraView
 from lisa_ros.errors import InputError
 from lisa_ros.frame import (
     REASON_INVALID_DEPTH,
-    REASON_NO_CAMERA_INFO,
-    REASON_NO_DEPTH,
     Frame,
     ImageMessage,
     Once,
@@ -28,16 +26,6 @@ from lisa_ros.frame import (
 )
 from lisa_ros.matching import Matcher, Received, stamp_ns
 from lisa_ros.validation import Extent
-
-__all__ = [
-    "REASON_INVALID_DEPTH",
-    "REASON_NO_CAMERA_INFO",
-    "REASON_NO_DEPTH",
-    "Frame",
-    "FrameBuffer",
-    "Stream",
-    "stamp_ns",
-]
 
 # How many messages of a stream are remembered.
 HISTORY = 4

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from lisa_ros.errors import INFERENCE_FAILED, INTENT_REPLACED, SHUTTING_DOWN, RequestError
-from lisa_ros.sync import Frame
+from lisa_ros.frame import Frame
 
 ResultT = TypeVar("ResultT")
 

@@ -27,6 +27,7 @@ from segment_anything.modeling.common import LayerNorm2d
 from torch import Tensor, nn
 
 from lisa_model.errors import WeightsCorruptError, WeightsMissingError
+from lisa_model.json_object import read_json_object
 
 CONFIG_KEY = "vision_backbone"  # in the checkpoint's config.json
 SAM_KIND = "sam"
@@ -35,6 +36,10 @@ KINDS = ("mask2former", "dinov2")
 _GRID = 64
 _MASK2FORMER_STRIDE = 16
 _MASK2FORMER_COARSEST = 32
+_FOLDER = (
+    ": an image encoder must be a folder as transformers saves it (config.json, weights, "
+    "preprocessor_config.json)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,13 +223,13 @@ def read_backbone(folder: Path, *, image_size: int = 0) -> tuple[BackboneConfig,
     Raises:
         WeightsMissingError, WeightsCorruptError: naming file and remedy.
     """
-    values = _read(folder / "config.json")
+    values = read_json_object(folder / "config.json", missing=_FOLDER)
     kind = values.get("model_type")
     if kind not in KINDS:
         raise WeightsCorruptError(
             f"{folder / 'config.json'}: model_type is {kind!r}, not one of {', '.join(KINDS)}"
         )
-    pixels = _read(folder / "preprocessor_config.json")
+    pixels = read_json_object(folder / "preprocessor_config.json", missing=_FOLDER)
     try:
         mean, std = ([255.0 * float(x) for x in pixels[key]] for key in ("image_mean", "image_std"))
     except (KeyError, TypeError, ValueError) as error:
@@ -270,18 +275,3 @@ def _open(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     # Through text: what config.json cannot hold is to be noticed here.
     network = json.loads(model.config.to_json_string(use_diff=False))
     return network, dict(inner.state_dict())
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise WeightsMissingError(
-            f"{path} is missing: an image encoder must be a folder as transformers saves it "
-            "(config.json, weights, preprocessor_config.json)"
-        )
-    try:
-        values = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise WeightsCorruptError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise WeightsCorruptError(f"{path} holds no JSON object")
-    return values

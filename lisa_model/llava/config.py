@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from transformers import LlamaConfig
 
 from lisa_model.checkpoint.reader import Checkpoint
 from lisa_model.errors import WeightsCorruptError, WeightsMissingError
+from lisa_model.json_object import read_json_object
 from lisa_model.llava.backbones import CONFIG_KEY, SAM_KIND, BackboneConfig
 from lisa_model.llava.sam import SamConfig
 
@@ -206,16 +206,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises:
         WeightsMissingError, WeightsCorruptError: it is not there, or no JSON object.
     """
-    path = folder / CONFIG_FILE
-    if not path.is_file():
-        raise WeightsMissingError(f"{path} is missing")
-    try:
-        values = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise WeightsCorruptError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise WeightsCorruptError(f"{path} holds no JSON object")
-    return values
+    return read_json_object(folder / CONFIG_FILE)
 
 
 def is_official(folder: Path) -> bool:

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from lisa_ros.errors import RequestError
+from lisa_ros.frame import Frame
 from lisa_ros.gate import START_UP_S, choose_frame
 from lisa_ros.parameters import Settings
-from lisa_ros.sync import Frame
 from lisa_ros.worker import Ready, Wait
 
 SETTINGS = Settings.defaults()  # frame_timeout_s 2, max_frame_age_s 1

@@ -11,11 +11,11 @@ import pytest
 
 from lisa_model.geometry import Target3D
 from lisa_ros.conversion import image_to_array
+from lisa_ros.frame import Frame
 from lisa_ros.overlay import draw_overlay
 from lisa_ros.parameters import PARAMETERS, Settings
 from lisa_ros.pipeline import answer_intent
 from lisa_ros.results import describe, to_instance_masks, to_target_point, to_targets
-from lisa_ros.sync import Frame
 
 SETTINGS = Settings.defaults()
 BOX = (20, 10, 20, 20)  # left, top, width, height of the red box

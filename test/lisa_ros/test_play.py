@@ -33,6 +33,7 @@ from lisa_model.recordings import (
 )
 from lisa_ros.compressed import compressed_to_rgb, rgb_to_compressed
 from lisa_ros.conversion import depth_to_metres, image_to_rgb
+from lisa_ros.matching import stamp_ns
 from lisa_ros.play import Player
 from lisa_ros.play_sources import (
     COLOR_TOPIC,
@@ -45,7 +46,6 @@ from lisa_ros.play_sources import (
     write_stamp,
 )
 from lisa_ros.scene_player import CAMERA_OUTPUT
-from lisa_ros.sync import stamp_ns
 from lisa_ros.transport import FASTDDS_TRANSPORT_DEFAULT, FASTDDS_TRANSPORT_VARIABLE
 from lisa_ros.validation import validate_camera_info
 

@@ -11,7 +11,9 @@ from lisa_ros.compressed import compressed_to_rgb, rgb_to_compressed
 from lisa_ros.compressed_depth import depth_to_compressed
 from lisa_ros.conversion import image_to_rgb
 from lisa_ros.errors import InputError
-from lisa_ros.sync import HISTORY, Frame, FrameBuffer, stamp_ns
+from lisa_ros.frame import Frame
+from lisa_ros.matching import stamp_ns
+from lisa_ros.sync import HISTORY, FrameBuffer
 
 SLOP = 0.05
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lisa_ros.errors import RequestError
-from lisa_ros.sync import Frame
+from lisa_ros.frame import Frame
 from lisa_ros.worker import Decision, InferenceWorker, Job, Ready, Wait
 
 

@@ -58,6 +58,29 @@ def settings(inputs: Path, out: Path, **changes: Any) -> dict[str, Any]:
     return values
 
 
+def comparable(inputs: Path, out: Path, length: int, **changes: Any) -> dict[str, Any]:
+    """Settings of runs whose curves are compared, with a checkpoint after half of them.
+
+    Args:
+        length: steps of the curves; a shorter run is one of the ``changes``.
+    """
+    folder = inputs / "dataset" / "reason_seg" / "ReasonSeg" / "train"
+    common = {
+        "steps": length,
+        # Dropout draws its numbers by pass and process, and so differs.
+        "lora": {"dropout": 0.0},
+        "checkpoints": {"every": length // 2},
+        "validation": {"folder": str(folder), "every": length},
+    }
+    return settings(inputs, out, **{**common, **changes})
+
+
+def two_processes(*program: str) -> subprocess.CompletedProcess[str]:
+    """Run a script, or -m and a module, with its arguments in two processes, by torchrun."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    return run([*torchrun, *program])
+
+
 def write_config(path: Path, values: dict[str, Any]) -> Path:
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
     return path

@@ -25,7 +25,7 @@ from training.homereason.scoring import (
     point_error_mm,
     summarise,
 )
-from training.household.evaluate import Answering, AskedContender, baseline_masks
+from training.household.evaluate import Answering, baseline_masks, open_answering
 
 MODEL = "model"
 PROTOCOL = "free generation, one question at a time, all masks of the answer joined"
@@ -102,9 +102,7 @@ def _outcome(
 ) -> Outcome:
     truth = frame.mask(one.ids)
     truths = [frame.mask(target) for target in one.targets]
-    mask = np.zeros(truth.shape, dtype=bool)
-    for one_mask in masks:
-        mask |= one_mask
+    mask: NDArray[np.bool_] = np.asarray(masks.any(axis=0))
     matched = confidence = error = None
     if scores is not None:
         if len(truths) > 1:
@@ -226,16 +224,21 @@ def run(
         asked = {path: asked[path] for path in paths[::step][:limit]}
     if not asked:
         raise FileNotFoundError(f"there are no questions of split {split}; build them first")
-    if baseline_options and baseline is None:
-        raise ValueError("--baseline-option needs a --baseline")
-    segmenter, name, protocol = _open(model, options or {}, baseline, baseline_options, list(asked))
+    opened = open_answering(
+        model=model,
+        options=options or {},
+        protocol=PROTOCOL,
+        baseline=baseline,
+        baseline_options=baseline_options,
+        frames=list(asked),
+    )
     outcomes = evaluate(
-        segmenter=segmenter,
+        segmenter=opened.segmenter,
         questions=asked,
         max_new_tokens=max_new_tokens,
         joined=baseline is not None,
     )
-    result = report(outcomes, split=split, model=name, protocol=protocol)
+    result = report(outcomes, split=split, model=opened.name, protocol=opened.protocol)
     print(table(result))
     if json_file is not None:
         _write(json_file, json.dumps(result, indent=1) + "\n")
@@ -243,28 +246,6 @@ def run(
         rows = [asdict(one) | {"iou": one.score.iou} for one in outcomes[MODEL]]
         _write(records_file, "".join(json.dumps(row) + "\n" for row in rows))
     return result
-
-
-def _open(
-    model: str,
-    options: Mapping[str, Any],
-    baseline: str | None,
-    texts: Sequence[str],
-    frames: Sequence[Path],
-) -> tuple[Answering, str, str]:
-    if baseline is None:
-        from lisa_model.segmenter import ReasoningSegmenter
-
-        segmenter = ReasoningSegmenter.from_pretrained(model, **options)
-        return segmenter, segmenter.name, PROTOCOL
-    from training.evaluation.two_stage import registry
-
-    given = registry.read_options(texts)
-    if baseline == registry.ORACLE:
-        given["frames"] = frames
-    device, dtype = str(options.get("device", "cpu")), str(options.get("dtype", "float32"))
-    contender = registry.build(baseline, device=device, dtype=dtype, **given)
-    return AskedContender(contender), contender.name, contender.protocol
 
 
 def _write(path: Path, text: str) -> None:

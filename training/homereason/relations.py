@@ -55,12 +55,7 @@ def left_of(a: Thing, b: Thing) -> bool | None:
 
 def right_of(a: Thing, b: Thing) -> bool | None:
     """Is ``a`` right of ``b`` in the picture?"""
-    gap = _middle(a)[0] - _middle(b)[0]
-    if gap <= -SIDE_GAP:
-        return False
-    if gap >= SIDE_GAP and b.box[2] - a.box[0] <= SIDE_OVERLAP * min(_width(a), _width(b)):
-        return True
-    return None
+    return left_of(b, a)
 
 
 def closer(a: Thing, b: Thing) -> bool | None:

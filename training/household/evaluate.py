@@ -251,16 +251,52 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _open_baseline(
-    name: str, texts: Sequence[str], frames: Sequence[Path], options: Mapping[str, Any]
-) -> Contender:
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """What is scored, with its name and how it answers."""
+
+    segmenter: Answering
+    name: str
+    protocol: str
+
+
+def open_answering(
+    *,
+    model: str,
+    options: Mapping[str, Any],
+    protocol: str,
+    baseline: str | None,
+    baseline_options: Sequence[str],
+    frames: Sequence[Path],
+) -> Opened:
+    """Open a model, or a two-stage baseline in its place.
+
+    Args:
+        model, options: of :meth:`ReasoningSegmenter.from_pretrained`; a baseline takes device and
+            dtype.
+        protocol: how a model is asked; a baseline tells its own.
+        baseline: name; None for the model.
+        baseline_options: as "namer=match".
+        frames: that are asked about, for the baseline that knows their truth.
+
+    Raises:
+        ValueError: options for a baseline without one, or an option does not fit.
+    """
+    if baseline is None:
+        if baseline_options:
+            raise ValueError("--baseline-option needs a --baseline")
+        opened = ReasoningSegmenter.from_pretrained(model, **options)
+        return Opened(segmenter=opened, name=opened.name, protocol=protocol)
     from training.evaluation.two_stage import registry
 
-    given = registry.read_options(texts)
-    if name == registry.ORACLE:
+    given = registry.read_options(baseline_options)
+    if baseline == registry.ORACLE:
         given["frames"] = frames
-    device, dtype = options.get("device", "cpu"), options.get("dtype", "float32")
-    return registry.build(name, device=str(device), dtype=str(dtype), **given)
+    device, dtype = str(options.get("device", "cpu")), str(options.get("dtype", "float32"))
+    contender = registry.build(baseline, device=device, dtype=dtype, **given)
+    return Opened(
+        segmenter=AskedContender(contender), name=contender.name, protocol=contender.protocol
+    )
 
 
 def run(
@@ -292,21 +328,20 @@ def run(
             f"no frames in {folder}. Render them (training/household/README.md) or point --data "
             "at a folder of NAME.jpg, NAME.depth.png, NAME.ids.png, NAME.json."
         )
-    protocol = FREE_GENERATION
-    segmenter: Answering
-    if baseline is None:
-        if baseline_options:
-            raise ValueError("--baseline-option needs a --baseline")
-        opened = ReasoningSegmenter.from_pretrained(model, **(options or {}))
-        segmenter, name = opened, opened.name
-    else:
-        contender = _open_baseline(baseline, baseline_options, frames, options or {})
-        segmenter = AskedContender(contender)
-        name, protocol = contender.name, contender.protocol
-    records, median_s = evaluate(
-        segmenter=segmenter, frames=frames, split=split, max_new_tokens=max_new_tokens
+    opened = open_answering(
+        model=model,
+        options=options or {},
+        protocol=FREE_GENERATION,
+        baseline=baseline,
+        baseline_options=baseline_options,
+        frames=frames,
     )
-    result = report(records, median_s=median_s, split=split, model=name, protocol=protocol)
+    records, median_s = evaluate(
+        segmenter=opened.segmenter, frames=frames, split=split, max_new_tokens=max_new_tokens
+    )
+    result = report(
+        records, median_s=median_s, split=split, model=opened.name, protocol=opened.protocol
+    )
     print(table(result))
     if json_file is not None:
         rows = [

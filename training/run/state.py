@@ -35,6 +35,7 @@ from lisa_model.checkpoint.manifest import FileEntry
 from lisa_model.checkpoint.tensor_file import TensorInfo
 from lisa_model.checkpoint.writer import write_safetensors
 from lisa_model.errors import LisaError, WeightsCorruptError, WeightsMissingError
+from lisa_model.json_object import read_json_object
 from training.run.processes import whole_shape
 from training.run.steps import Learner
 
@@ -165,7 +166,7 @@ def check(folder: Path) -> None:
     Raises:
         WeightsMissingError, WeightsCorruptError: naming the file.
     """
-    manifest = _read_json(folder / MANIFEST)
+    manifest = read_json_object(folder / MANIFEST)
     if manifest.get("format") != FORMAT or manifest.get("format_version") != FORMAT_VERSION:
         raise WeightsCorruptError(
             f"{folder / MANIFEST} is of no checkpoint that this program knows"
@@ -189,7 +190,7 @@ def read_state(folder: Path) -> State:
     Raises:
         WeightsMissingError, WeightsCorruptError: it is not there, or not a state.
     """
-    values = _read_json(folder / STATE)
+    values = read_json_object(folder / STATE)
     try:
         return State(**values)
     except TypeError as error:
@@ -250,18 +251,6 @@ def _write_json(path: Path, values: Any) -> FileEntry:
         writer.flush()
         os.fsync(writer.fileno())
     return FileEntry(bytes=len(data), sha256=sha256_of(path))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise WeightsMissingError(f"{path} is missing")
-    try:
-        values = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise WeightsCorruptError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise WeightsCorruptError(f"{path} holds no JSON object")
-    return values
 
 
 def _sync(folder: Path) -> None:

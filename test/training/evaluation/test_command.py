@@ -212,14 +212,11 @@ def test_two_processes_give_what_one_gives(data, checkpoint, tmp_path):
         )
         == 0
     )
-    done = training_run.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc-per-node=2", "-m", "lisa_model.cli", "eval", "reasonseg"),
-            *("--data", str(data), "--split", "test", "--model", str(checkpoint)),
-            *("--max-new-tokens", "3", "--mode", "both", "--json", str(tmp_path / "2.json")),
-            *("--records", str(tmp_path / "2.jsonl")),
-        ]
+    done = training_run.two_processes(
+        *("-m", "lisa_model.cli", "eval", "reasonseg"),
+        *("--data", str(data), "--split", "test", "--model", str(checkpoint)),
+        *("--max-new-tokens", "3", "--mode", "both", "--json", str(tmp_path / "2.json")),
+        *("--records", str(tmp_path / "2.jsonl")),
     )
     assert done.returncode == 0, done.stderr
     assert read_lines(tmp_path / "1.jsonl") == read_lines(tmp_path / "2.jsonl")

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import sys
 
 import pytest
 import torch
@@ -115,12 +114,7 @@ def test_two_processes_hold_the_computed_bytes(inputs, tmp_path):
         values = training_run.settings(inputs, tmp_path, parallel=way, precision="bfloat16")
         settings[way] = parse_settings(values)
         configs.append(str(training_run.write_config(tmp_path / f"{way}.yaml", values)))
-    done = training_run.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc-per-node=2", "test/support/state_bytes.py", *configs),
-        ]
-    )
+    done = training_run.two_processes("test/support/state_bytes.py", *configs)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert [line["parallel"] for line in lines] == ways

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 import training_run
@@ -19,14 +18,7 @@ TOLERANCE = 1e-4
 
 
 def values(inputs, out, **changes):
-    folder = inputs / "dataset" / "reason_seg" / "ReasonSeg" / "train"
-    common = {
-        # Dropout draws its numbers by pass and process, and so differs.
-        "lora": {"dropout": 0.0},
-        "checkpoints": {"every": HALF},
-        "validation": {"folder": str(folder), "every": STEPS},
-    }
-    return training_run.settings(inputs, out, **{"steps": STEPS, **common, **changes})
+    return training_run.comparable(inputs, out, STEPS, **changes)
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +48,7 @@ def runs(inputs, tmp_path_factory):
         config = training_run.write_config(path, values(inputs, outs[name], **changes))
         begin = f"={checkpoints(outs['alone'])[0]}" if name == "gone on" else ""
         arguments.append(f"{config}{begin}")
-    done = training_run.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc-per-node=2", "test/support/training_worker.py", *arguments),
-        ]
-    )
+    done = training_run.two_processes("test/support/training_worker.py", *arguments)
     assert done.returncode == 0, done.stderr
     for name, changes in two.items():
         assert f"2 processes, {changes['parallel']}" in done.stderr, name

@@ -279,12 +279,7 @@ def test_two_processes_follow_the_curve_of_one(inputs, tmp_path):
         )
         for way in ways
     ]
-    done = training_run.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc-per-node=2", "test/support/training_worker.py", *configs),
-        ]
-    )
+    done = training_run.two_processes("test/support/training_worker.py", *configs)
     assert done.returncode == 0, done.stderr
     for way in ways:
         assert losses(tmp_path / way) == pytest.approx(losses(alone), abs=1e-4), way

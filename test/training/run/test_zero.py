@@ -40,23 +40,11 @@ needs_deepspeed = pytest.mark.skipif(
 
 
 def values(inputs, out, **changes):
-    folder = inputs / "dataset" / "reason_seg" / "ReasonSeg" / "train"
-    common = {
-        # Dropout draws its numbers by pass and process, and so differs.
-        "lora": {"dropout": 0.0},
-        "checkpoints": {"every": HALF},
-        "validation": {"folder": str(folder), "every": STEPS},
-    }
-    return training_run.settings(inputs, out, **{"steps": STEPS, **common, **changes})
+    return training_run.comparable(inputs, out, STEPS, **changes)
 
 
 def two_processes(*arguments):
-    return training_run.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc-per-node=2", "test/support/training_worker.py", *arguments),
-        ]
-    )
+    return training_run.two_processes("test/support/training_worker.py", *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from transformers import (
 from transformers.cache_utils import DynamicCache
 
 from lisa_model.language import copy_cache
-from training.evaluation.two_stage.folders import local_folder
+from training.evaluation.two_stage.folders import open_folder
 
 
 class LineEnd(StoppingCriteria):
@@ -57,12 +57,9 @@ class CausalLm:
         Raises:
             WeightsMissingError: it is not there.
         """
-        path = local_folder(folder, "namer_folder")
-        model = AutoModelForCausalLM.from_pretrained(
-            path, dtype=getattr(torch, dtype), local_files_only=True
-        )
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
-        return cls(model=model.to(device), tokenizer=tokenizer, prefix=prefix)
+        classes = AutoModelForCausalLM, AutoTokenizer
+        model, tokenizer = open_folder(*classes, folder, "namer_folder", device=device, dtype=dtype)
+        return cls(model=model, tokenizer=tokenizer, prefix=prefix)
 
     def _row(self, ids: Sequence[int]) -> Tensor:
         device = next(self._model.parameters()).device

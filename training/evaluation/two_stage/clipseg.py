@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from transformers import CLIPSegForImageSegmentation, CLIPSegProcessor
 
-from training.evaluation.two_stage.folders import local_folder, on_model
+from training.evaluation.two_stage.folders import on_model, open_folder
 from training.evaluation.two_stage.parts import Offer
 
 
@@ -45,12 +45,11 @@ class ClipSeg:
         Raises:
             WeightsMissingError: it is not there.
         """
-        path = local_folder(folder, "segmenter_folder")
-        model = CLIPSegForImageSegmentation.from_pretrained(
-            path, dtype=getattr(torch, dtype), local_files_only=True
+        classes = CLIPSegForImageSegmentation, CLIPSegProcessor
+        model, processor = open_folder(
+            *classes, folder, "segmenter_folder", device=device, dtype=dtype
         )
-        processor = CLIPSegProcessor.from_pretrained(path, local_files_only=True)
-        return cls(model=model.to(device), processor=processor, threshold=threshold)
+        return cls(model=model, processor=processor, threshold=threshold)
 
     def offers(self, image: NDArray[np.uint8]) -> Sequence[Offer]:
         """It takes any name."""

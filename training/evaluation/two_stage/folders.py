@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from lisa_model.errors import WeightsMissingError
@@ -29,6 +30,30 @@ def local_folder(folder: str | Path | None, option: str) -> str:
             "(config.json, weights as safetensors, tokenizer and processor files)"
         )
     return str(folder)
+
+
+def open_folder(
+    model_class: Any,
+    part_class: Any,
+    folder: str | Path | None,
+    option: str,
+    *,
+    device: str,
+    dtype: str,
+) -> tuple[Any, Any]:
+    """A model of transformers on its device, and the processor or tokenizer that lies beside it.
+
+    Args:
+        model_class, part_class: of transformers.
+        folder, option: see :func:`local_folder`.
+        device, dtype: of the model.
+
+    Raises:
+        WeightsMissingError: the folder is not there.
+    """
+    path = local_folder(folder, option)
+    model = model_class.from_pretrained(path, dtype=getattr(torch, dtype), local_files_only=True)
+    return model.to(device), part_class.from_pretrained(path, local_files_only=True)
 
 
 def on_model(inputs: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:

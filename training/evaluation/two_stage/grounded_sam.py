@@ -19,7 +19,7 @@ from transformers import (
     SamProcessor,
 )
 
-from training.evaluation.two_stage.folders import local_folder, on_model
+from training.evaluation.two_stage.folders import local_folder, on_model, open_folder
 from training.evaluation.two_stage.parts import Offer
 
 
@@ -74,18 +74,22 @@ class GroundedSam:
         Raises:
             WeightsMissingError: one is not there.
         """
-        path, sam_path = (
-            local_folder(folder, "segmenter_folder"),
-            local_folder(sam_folder, "sam_folder"),
+        for given, option in ((folder, "segmenter_folder"), (sam_folder, "sam_folder")):
+            local_folder(given, option)  # both, before the first one is read
+        on: Any = {"device": device, "dtype": dtype}
+        detector, detector_processor = open_folder(
+            GroundingDinoForObjectDetection,
+            GroundingDinoProcessor,
+            folder,
+            "segmenter_folder",
+            **on,
         )
-        options: dict[str, Any] = {"dtype": getattr(torch, dtype), "local_files_only": True}
-        detector = GroundingDinoForObjectDetection.from_pretrained(path, **options)
-        sam = SamModel.from_pretrained(sam_path, **options)
+        sam, sam_processor = open_folder(SamModel, SamProcessor, sam_folder, "sam_folder", **on)
         return cls(
-            detector=detector.to(device),
-            detector_processor=GroundingDinoProcessor.from_pretrained(path, local_files_only=True),
-            sam=sam.to(device),
-            sam_processor=SamProcessor.from_pretrained(sam_path, local_files_only=True),
+            detector=detector,
+            detector_processor=detector_processor,
+            sam=sam,
+            sam_processor=sam_processor,
             threshold=threshold,
             text_threshold=text_threshold,
         )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from transformers import LlavaForConditionalGeneration, LlavaProcessor
 
 from training.evaluation.contender import Ask
-from training.evaluation.two_stage.folders import local_folder, on_model
+from training.evaluation.two_stage.folders import on_model, open_folder
 from training.evaluation.two_stage.parts import Naming, Offer
 from training.evaluation.two_stage.wording import clean_name
 
@@ -57,12 +57,9 @@ class LlavaNamer:
         Raises:
             WeightsMissingError: it is not there.
         """
-        path = local_folder(folder, "namer_folder")
-        model = LlavaForConditionalGeneration.from_pretrained(
-            path, dtype=getattr(torch, dtype), local_files_only=True
-        )
-        processor = LlavaProcessor.from_pretrained(path, local_files_only=True)
-        return cls(model=model.to(device), processor=processor, max_new_tokens=max_new_tokens)
+        classes = LlavaForConditionalGeneration, LlavaProcessor
+        model, processor = open_folder(*classes, folder, "namer_folder", device=device, dtype=dtype)
+        return cls(model=model, processor=processor, max_new_tokens=max_new_tokens)
 
     def prompt(self, ask: Ask) -> str:
         """The whole prompt; the image's token occurs once, whatever the question holds."""

@@ -15,7 +15,7 @@ from transformers import AutoImageProcessor, Mask2FormerForUniversalSegmentation
 
 from lisa_model.errors import LisaError
 from lisa_model.segmenter import frame_key
-from training.evaluation.two_stage.folders import local_folder
+from training.evaluation.two_stage.folders import local_folder, open_folder
 from training.evaluation.two_stage.parts import Offer
 
 
@@ -50,14 +50,14 @@ class PanopticClasses:
             WeightsMissingError: it is not there.
             LisaError: scipy, which transformers takes for this model, is not installed.
         """
-        path = local_folder(folder, "segmenter_folder")
+        local_folder(folder, "segmenter_folder")  # first what the user has to give
         if importlib.util.find_spec("scipy") is None:
             raise LisaError("Mask2Former needs scipy; get it with: pip install '.[mask2former]'")
-        model = Mask2FormerForUniversalSegmentation.from_pretrained(
-            path, dtype=getattr(torch, dtype), local_files_only=True
+        classes = Mask2FormerForUniversalSegmentation, AutoImageProcessor
+        model, processor = open_folder(
+            *classes, folder, "segmenter_folder", device=device, dtype=dtype
         )
-        processor = AutoImageProcessor.from_pretrained(path, local_files_only=True)
-        return cls(model=model.to(device), processor=processor, threshold=threshold)
+        return cls(model=model, processor=processor, threshold=threshold)
 
     @torch.inference_mode()
     def _found(self, image: NDArray[np.uint8]) -> dict[str, NDArray[np.bool_]]:
