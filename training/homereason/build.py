@@ -73,9 +73,18 @@ def build(
     *,
     reason_seg: Path | None = None,
     seed: str = "0",
+    only: str | None = None,
     progress: Callable[[str], None] = print,
 ) -> dict[str, int]:
     """Write the question files, and the ReasonSeg layout if asked for.
+
+    Args:
+        frames: folder of the splits.
+        out: where question files go.
+        reason_seg: where the other layout goes.
+        seed: of the training questions.
+        only: write this split's file and nothing else.
+        progress: told what was done.
 
     Returns:
         number of questions by folder.
@@ -95,7 +104,7 @@ def build(
         )
     seen = models_of(frames / "train") if UNSEEN in there else set()
     counts = {}
-    for name in there:
+    for name in [one for one in there if only in (None, one)]:
         found = questions_of(frames / name, seen_models=seen, seed=seed, progress=progress)
         write_questions(out / f"{name}.jsonl", found)
         counts[name] = len(found)
@@ -105,7 +114,8 @@ def build(
             for one in found:
                 number = numbers[one.frame] = numbers.get(one.frame, -1) + 1
                 write_item(one, number, frames / name, reason_seg / name)
-    write_small_talk(out / "small_talk.jsonl")
+    if only is None:
+        write_small_talk(out / "small_talk.jsonl")
     return counts
 
 
@@ -120,10 +130,11 @@ def main(argv: list[str] | None = None) -> int:
         "--reasonseg", type=Path, metavar="DIR", help="write the layout of ReasonSeg here as well"
     )
     parser.add_argument("--seed", default="0", help="of the training questions")
+    parser.add_argument("--only", choices=FOLDERS, help="this split only")
     args = parser.parse_args(argv)
     try:
         out = args.out or questions_folder(args.frames)
-        build(args.frames, out, reason_seg=args.reasonseg, seed=args.seed)
+        build(args.frames, out, reason_seg=args.reasonseg, seed=args.seed, only=args.only)
     except (OSError, ValueError) as error:
         print(f"homereason: {error}", file=sys.stderr)
         return 1

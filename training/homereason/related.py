@@ -178,7 +178,7 @@ def _between(
 def on_surface(scene: Scene, split: Split, rng: random.Random) -> Iterator[Question]:
     """One of all the things on a table or counter: the leftmost, the nearest to another ..."""
     for support, at in _surfaces(scene):
-        things = [one for one in scene.things if one.support == support and one.support_id is None]
+        things = _standing_on(scene, support)
         ids = ", ".join(str(thing.id) for thing in things)
         if len(things) == 1 and things[0].clear:
             text = wording.draw(wording.SURFACE["only"], split, rng, at=at)
@@ -187,16 +187,18 @@ def on_surface(scene: Scene, split: Split, rng: random.Random) -> Iterator[Quest
             continue
         for name, relation in (EXTREMES | {"taller": relations.taller}).items():
             thing = relations.extreme(things, relation)
-            if thing is not None and thing.clear:
+            if thing is not None and thing.clear and thing.support == support:
                 text = wording.draw(wording.SURFACE[name], split, rng, at=at)
                 yield _related(scene, thing, text, f"on {support}: {ids}", name)
-        anchors = [one for one in named_once(scene) if one in things]
+        anchors = [one for one in named_once(scene) if one.support == support]
         for anchor in anchors:
             b = _anchor_words(scene, anchor, rng)
             others = [one for one in things if one.id != anchor.id]
             for name, rank in RANKS.items():
                 thing = rank(anchor, others)
-                if thing is not None and thing.clear and b is not None:
+                if thing is None or thing.support != support:
+                    continue
+                if thing.clear and b is not None:
                     text = wording.draw(wording.SURFACE[name], split, rng, at=at, b=b)
                     yield _related(
                         scene, thing, text, f"on {support}: {ids}", f"{name}({anchor.id})"
@@ -208,10 +210,15 @@ def on_surface(scene: Scene, split: Split, rng: random.Random) -> Iterator[Quest
                 lambda one, b=first, c=second: relations.between(one, b, c),  # type: ignore[misc]
             )
             b, c = _anchor_words(scene, first, rng), _anchor_words(scene, second, rng)
-            if thing is not None and b and c:
+            if thing is not None and thing.support == support and b and c:
                 text = wording.draw(wording.SURFACE["between"], split, rng, at=at, b=b, c=c)
                 proof = f"between({first.id}, {second.id})"
                 yield _related(scene, thing, text, f"on {support}: {ids}", proof)
+
+
+def _standing_on(scene: Scene, support: str) -> list[Thing]:
+    """What stands on a surface, and what is stacked there: on a tray on the table, it may count."""
+    return [one for one in scene.things if one.support == support or relations.stacked(one)]
 
 
 def _surfaces(scene: Scene) -> list[tuple[str, str]]:

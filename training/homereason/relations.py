@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from training.homereason.scene import Thing
+from training.household.taxonomy import load_categories
 
 # Middles this far apart, as a share of the picture's width: less is not clearly left or right.
 SIDE_GAP = 0.05
@@ -37,6 +38,8 @@ BETWEEN_DEPTH_M = 0.3
 # Sizes: ratio of the true sizes, and of those that are only seen in part or guessed from one side.
 SIZE_RATIO = 1.35
 SIZE_RATIO_SEEN = 1.8
+# The same of two things of one model, which differ by nothing else.
+SCALE_RATIO = 1.25
 # Under: share of the lower thing's plan that lies within the upper one's.
 UNDER_SHARE = 0.5
 
@@ -104,11 +107,21 @@ def next_to(a: Thing, b: Thing) -> bool | None:
 
 def on(a: Thing, b: Thing) -> bool | None:
     """Does ``a`` stand on ``b``? Known from how the scene was built."""
+    if a.support_id == b.id:
+        return True
+    if stacked(a):
+        return None  # what stands on a tray on the table may be said to stand on the table
     if a.support_id is not None:
-        return a.support_id == b.id
+        return False
     if not a.support:
         return None
     return a.support == b.category
+
+
+def stacked(thing: Thing) -> bool:
+    """Does it stand on another small thing, such as a tray?"""
+    category = load_categories().get(thing.support)
+    return category is not None and category.role == "small"
 
 
 def under(a: Thing, b: Thing) -> bool | None:
@@ -144,7 +157,14 @@ def between(a: Thing, b: Thing, c: Thing) -> bool | None:
 
 
 def larger(a: Thing, b: Thing) -> bool | None:
-    """Is ``a`` the larger thing in the world (not in the picture): longer, and of more volume?"""
+    """Is ``a`` the larger thing in the world (not in the picture): longer, and of more volume?
+
+    Of two things of one model the size multipliers tell, whatever way the things are turned.
+    """
+    if a.model and a.model == b.model and a.scale is not None and b.scale is not None:
+        if a.scale >= SCALE_RATIO * b.scale:
+            return True
+        return False if b.scale >= SCALE_RATIO * a.scale else None
     if a.size is None or b.size is None:
         return None
     verdicts = {_ratio(measure(a.size), measure(b.size), a, b) for measure in (max, _mean_edge)}

@@ -42,6 +42,7 @@ class Thing:
         size: extent along the world's axes (x, y, z up), metres; None where unknown.
         measured: ``size`` is that of the whole thing, not only of what is visible.
         floor_box: x0, y0, x1, y1 of the thing in plan, metres, world; None where unknown.
+        scale: size multiplier of the model; None where unknown.
         support: category it stands on, ``floor`` or ``counter``; "" where unknown.
         support_id: instance it stands on; None where that is the room or unknown.
         clear: large enough and not mostly cut off, so that it may be asked for.
@@ -58,6 +59,7 @@ class Thing:
     size: tuple[float, float, float] | None = None
     measured: bool = False
     floor_box: tuple[float, float, float, float] | None = None
+    scale: float | None = None
     support: str = ""
     support_id: int | None = None
     clear: bool = True
@@ -165,7 +167,7 @@ def _thing(
     size: tuple[float, float, float] | None = None
     floor_box: tuple[float, float, float, float] | None = None
     if world is not None:
-        low, high = _corners(world)
+        low, high = ([float(v) for v in corner] for corner in world)
         size = (high[0] - low[0], high[1] - low[1], high[2] - low[2])
         floor_box = (low[0], low[1], high[0], high[1])
     colours: Mapping[str, bool | None] = {}
@@ -174,7 +176,7 @@ def _thing(
         if mask.any():
             # The edge mixes with the background.
             inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-            painted = item.get("colour_name", item.get("color_name"))
+            painted = item.get("colour_name")
             found = shares(frame.color[inner if inner.sum() >= 30 else mask])
             colours = named(found, str(painted) if painted else None)
             if size is None and points is not None:
@@ -189,19 +191,13 @@ def _thing(
         size=size,
         measured=world is not None,
         floor_box=floor_box,
+        scale=float(item["scale"]) if "scale" in item else None,
         support=str(item.get("support", "")),
         support_id=item.get("support_id"),
         clear=clear,
         whole=whole,
         colours=colours,
     )
-
-
-def _corners(box: Any) -> tuple[list[float], list[float]]:
-    if isinstance(box, Mapping):
-        return [float(v) for v in box["low"]], [float(v) for v in box["high"]]
-    low, high = box
-    return [float(v) for v in low], [float(v) for v in high]
 
 
 def _world_points(frame: RgbdFrame) -> NDArray[np.float64]:

@@ -45,7 +45,9 @@ def two_targets(scene: Scene, split: Split, rng: random.Random) -> Iterator[Ques
         if len(group.things) == 2 and all(thing.clear for thing in group.things):
             both = _both(scene, split, rng, group)
             if both is not None:
-                yield _two(scene, (group.things[0], group.things[1]), both, group.proof)
+                # From left to right, so that the order of the answer can be learnt.
+                left, right = sorted(group.things, key=lambda thing: thing.box[0])
+                yield _two(scene, (left, right), both, group.proof)
 
 
 def _purposes(scene: Scene, split: Split, rng: random.Random) -> list[tuple[Thing, str]]:

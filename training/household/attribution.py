@@ -23,6 +23,7 @@ def models_in_frames(frame_json: Iterable[Path]) -> set[str]:
         frame = json.loads(path.read_text(encoding="utf-8"))
         keys.update(instance["model"] for instance in frame["instances"])
         keys.update(frame.get("models", ()))
+    keys.discard("")  # made by the renderer itself, of no model
     return keys
 
 

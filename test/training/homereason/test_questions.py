@@ -46,6 +46,24 @@ def test_a_relation_tells_two_mugs_apart():
     assert {one.targets for one in bigger} == {((2,),)}
 
 
+def test_things_on_a_tray_compete_but_are_not_asked_for_on_the_table():
+    table = thing(9, "dining_table", support="floor")
+    own = [thing(k, one, x, support_id=9) for k, one, x in
+           ((1, "serving_tray", 0.5), (2, "radio", 0.7), (3, "hammer", 0.9))]  # fmt: skip
+    cup = thing(4, "mug", 0.1, support="serving_tray", support_id=1)
+
+    def extremes(*things):
+        found = every(scene(table, *things), "relation", seeds=20)
+        return {(one.proof[1], one.ids) for one in found if one.proof[0].startswith("on dining")}
+
+    assert ("right_of", (3,)) in extremes(*own)
+    assert ("left_of", (1,)) in extremes(*own)
+    with_cup = extremes(*own, cup)
+    assert ("right_of", (3,)) in with_cup
+    assert not any(ids == (4,) for _, ids in with_cup)
+    assert ("left_of", (1,)) not in with_cup
+
+
 def test_things_that_are_there_twice_are_not_named_alone():
     for kind in ("explicit", "implicit_short", "implicit_long", "imperative"):
         assert not {1, 2} & {k for one in every(TWO_MUGS, kind) for k in one.ids}

@@ -66,6 +66,18 @@ def test_on_and_under():
     assert relations.under(thing(1, "mug"), table) is False
 
 
+def test_what_stands_on_a_tray_may_be_said_to_stand_on_the_table():
+    table = thing(9, "dining_table", support="floor")
+    tray = thing(2, "serving_tray", support_id=9)
+    cup = thing(1, "mug", support="serving_tray", support_id=2)
+    assert relations.on(tray, table) is True
+    assert relations.on(cup, tray) is True
+    assert relations.on(cup, table) is None
+    assert relations.stacked(cup)
+    assert not relations.stacked(tray)
+    assert not relations.stacked(thing(3, "mug", support="counter"))
+
+
 def test_between():
     b, c = thing(2, "book", 0.2), thing(3, "laptop", 0.8)
     assert relations.between(thing(1, "mug", 0.5), b, c) is True
@@ -90,6 +102,16 @@ def test_sizes():
     seen = replace(large, measured=False)
     assert relations.larger(replace(seen, whole=False), small) is None, "it may go on outside"
     assert relations.larger(replace(large, size=None), small) is None
+
+
+@pytest.mark.parametrize(("scale", "expected"), [(1.25, True), (0.8, False), (1.2, None)])
+def test_of_one_model_the_scale_tells(scale, expected):
+    # Turned by 45 degrees, the smaller of two boxes along the axes can be the larger thing's.
+    b = replace(thing(2, "mug", size=0.13), model="KL28", scale=1.0)
+    a = replace(thing(1, "mug", size=0.12), model="KL28", scale=scale)
+    assert relations.larger(a, b) is expected
+    assert relations.larger(a, replace(b, model="SC112")) is None
+    assert relations.larger(a, replace(b, scale=None)) is None
 
 
 def test_nearest_and_farthest():

@@ -19,7 +19,9 @@ CATALOGUE: dict[str, ModelEntry] = {
 
 def test_models_of_frames_include_those_that_are_hidden(tmp_path: Path) -> None:
     frame = tmp_path / "a.json"
-    frame.write_text(json.dumps({"instances": [{"model": "SC1"}], "models": ["SC1", "BY2"]}))
+    frame.write_text(
+        json.dumps({"instances": [{"model": "SC1"}, {"model": ""}], "models": ["SC1", "BY2"]})
+    )
     old = tmp_path / "b.json"
     old.write_text(json.dumps({"instances": [{"model": "KL3"}]}))
     assert models_in_frames([frame, old]) == {"SC1", "BY2", "KL3"}

@@ -1,4 +1,4 @@
-"""Command line: ``python -m training.household.render {fetch,plan,run,sequence,attribution}``."""
+"""Command line: ``python -m training.household.render COMMAND`` (see ``--help``)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from training.household.assets import AssetError, fetch_assets, furniture_folder
 from training.household.attribution import attribution_markdown, models_in_frames
 from training.household.catalogue import CatalogueError, read_catalogue
 from training.household.categories import TaxonomyError, read_categories
+from training.household.render.home.jobs import HomeSizes, make_home_plan
 from training.household.render.plan import Job, Sizes, make_plan
 from training.household.render.sequences import SEQUENCES
 
@@ -41,11 +42,16 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--val", type=int, default=Sizes.val)
         sub.add_argument("--test", type=int, default=Sizes.test)
         sub.add_argument("--first-train", type=int, default=Sizes.first_train)
-        sub.add_argument("--samples", type=int, default=Sizes.samples)
-        sub.add_argument("--threads", type=int, default=2)
-        sub.add_argument("--shard", type=_shard, default=(0, 1), help="K/N: every Nth scene from K")
-        sub.add_argument("--only", default="", help="only scenes whose name starts with this")
-        sub.add_argument("--scenes", type=int, default=0, help="stop after so many scenes (0: all)")
+        _add_common(sub, samples=Sizes.samples)
+    sub = commands.add_parser("home", help="render the frames of HomeReason (needs bpy)")
+    sub.add_argument("--out", type=Path, default=Path("data/homereason"))
+    sub.add_argument("--train", type=int, default=HomeSizes.train)
+    sub.add_argument("--val", type=int, default=HomeSizes.val)
+    sub.add_argument("--test", type=int, default=HomeSizes.test)
+    sub.add_argument("--test-models", type=int, default=HomeSizes.test_models)
+    sub.add_argument("--plan", action="store_true", help="only print what would be rendered")
+    sub.add_argument("--train-samples", type=int, default=HomeSizes.train_samples)
+    _add_common(sub, samples=HomeSizes.samples)
     sub = commands.add_parser("sequence", help="render moving-camera sequences (needs bpy)")
     sub.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SEQUENCES)}; or all")
     sub.add_argument("--out", type=Path, default=Path("data/sequences"))
@@ -54,6 +60,14 @@ def parser() -> argparse.ArgumentParser:
     sub = commands.add_parser("attribution", help="credits of the models in frames, as markdown")
     sub.add_argument("frames", type=Path, nargs="+", help="frame .json files or folders of them")
     return top
+
+
+def _add_common(sub: argparse.ArgumentParser, *, samples: int) -> None:
+    sub.add_argument("--samples", type=int, default=samples)
+    sub.add_argument("--threads", type=int, default=2)
+    sub.add_argument("--shard", type=_shard, default=(0, 1), help="K/N: every Nth scene from K")
+    sub.add_argument("--only", default="", help="only scenes whose name starts with this")
+    sub.add_argument("--scenes", type=int, default=0, help="stop after so many scenes (0: all)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(fetch_assets(args.assets))
         elif args.command == "attribution":
             _attribution(args)
-        elif args.command == "plan":
+        elif args.command == "plan" or (args.command == "home" and args.plan):
             _print_plan(_jobs(args))
         elif not _has_bpy():
             print("error: bpy is missing; see training/household/README.md", file=sys.stderr)
@@ -81,14 +95,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _jobs(args: argparse.Namespace) -> list[Job]:
-    sizes = Sizes(
-        train=args.train,
-        val=args.val,
-        test=args.test,
-        first_train=args.first_train,
-        samples=args.samples,
-    )
-    jobs = make_plan(read_categories(), args.out, sizes)
+    if args.command == "home":
+        jobs = make_home_plan(
+            read_categories(),
+            args.out,
+            HomeSizes(
+                train=args.train,
+                val=args.val,
+                test=args.test,
+                test_models=args.test_models,
+                samples=args.samples,
+                train_samples=args.train_samples,
+            ),
+        )
+    else:
+        sizes = Sizes(
+            train=args.train,
+            val=args.val,
+            test=args.test,
+            first_train=args.first_train,
+            samples=args.samples,
+        )
+        jobs = make_plan(read_categories(), args.out, sizes)
     number, shards = args.shard
     return [job for job in jobs if job.scene.name.startswith(args.only)][number::shards]
 
@@ -159,8 +187,16 @@ def _run(args: argparse.Namespace) -> int:
     library = _library(args.assets)
     jobs = _jobs(args)
     most = args.scenes or SCENES_A_PROCESS
+    render = None
+    if args.command == "home":
+        from training.household.render.home.worker import home_renderer
+
+        render = home_renderer()
     with tempfile.TemporaryDirectory() as scratch:
-        progress = run(jobs, library, threads=args.threads, scratch=Path(scratch), most_scenes=most)
+        progress = run(
+            jobs, library, threads=args.threads, scratch=Path(scratch), most_scenes=most,
+            render=render,
+        )  # fmt: skip
     left = progress.total - progress.done - progress.failed
     if not args.scenes and left > 0 and progress.done > 0:
         LOG.info("starting a fresh process to bound memory")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,7 +103,7 @@ def arrange(
     small, focus = _place_small(spec, sizes, surface, rng)
     if len(small) < 3:
         raise ValueError(f"{spec.name}: only {len(small)} of {len(spec.small)} small things fit")
-    floor = _place_floor(spec, sizes, support, (back, left, right), rng)
+    floor = place_floor(spec, sizes, support, (back, left, right), rng)
     return Arrangement(
         back=back,
         left=left,
@@ -148,7 +148,7 @@ def _place_small(
             radius = (0.15 + 0.006 * attempt) * spec.spread
             count = max(1, int(np.searchsorted(sorted_distance, radius)))
             point = by_distance[rng.randrange(count)]
-            return float(point[0]), float(point[1]), _yaw(rng, spec.yaw_limit)
+            return float(point[0]), float(point[1]), draw_yaw(rng, spec.yaw_limit)
 
         found = place(
             (size[0], size[1]),
@@ -177,7 +177,8 @@ def _place_small(
     return placed, (float(focus[0]), float(focus[1]))
 
 
-def _yaw(rng: random.Random, limit: float) -> float:
+def draw_yaw(rng: random.Random, limit: float) -> float:
+    """How far a thing is turned from facing the room, radians."""
     if limit < math.pi:
         return rng.uniform(-limit, limit)
     # Fronts mostly face the room (yaw 0 faces -y, where cameras stand).
@@ -186,15 +187,29 @@ def _yaw(rng: random.Random, limit: float) -> float:
     return rng.uniform(-math.pi, math.pi)
 
 
-def _place_floor(
+def place_floor(
     spec: SceneSpec,
     sizes: Mapping[str, Size],
     support: Placement,
     room: tuple[float, float, float],
     rng: random.Random,
+    occupied: Sequence[Footprint] = (),
 ) -> list[Placement]:
+    """Floor things around the support; those that find no place are left out.
+
+    Args:
+        spec: names them.
+        sizes: by model, metres.
+        support: stands at the origin.
+        room: y of the back wall, x of the left and the right one.
+        rng: draws places and sizes.
+        occupied: what stands there already, beside the support.
+    """
     back, left, right = room
-    taken = [Footprint(x=0.0, y=0.0, width=support.size[0], depth=support.size[1])]
+    taken = [
+        Footprint(x=0.0, y=0.0, width=support.size[0], depth=support.size[1]),
+        *occupied,
+    ]
     placed: list[Placement] = []
     for thing in spec.floor:
         factor = rng.uniform(0.92, 1.08)

@@ -17,7 +17,7 @@ from training.household.assets import extract_model
 from training.household.catalogue import ModelEntry
 from training.household.render.bpy_materials import prepare_material
 from training.household.render.overrides import Pose, pose_of
-from training.household.render.surface import Surface, surface_from_heights
+from training.household.render.surface import NoSurfaceError, Surface, surface_from_heights
 
 LOG = logging.getLogger(__name__)
 # OBJ (y up) to Blender (z up): (x, y, z) -> (x, -z, y).
@@ -41,6 +41,7 @@ class ModelLibrary:
         self._catalogue = catalogue
         self._models: dict[str, LoadedModel] = {}
         self._surfaces: dict[str, Surface] = {}
+        self._tops: dict[str, Surface | None] = {}
 
     def entry(self, key: str) -> ModelEntry:
         """The catalogue entry of a model."""
@@ -73,8 +74,21 @@ class ModelLibrary:
             NoSurfaceError: it has none.
         """
         if key not in self._surfaces:
-            self._surfaces[key] = _cast_surface(self.get(key), cell)
+            heights, x0, y0 = _cast_heights(self.get(key), cell)
+            self._surfaces[key] = surface_from_heights(heights, x0=x0, y0=y0, cell=cell)
         return self._surfaces[key]
+
+    def top(self, key: str, *, cell: float = 0.01) -> Surface | None:
+        """The level area of a small thing such as a tray, 50 square centimetres at least."""
+        if key not in self._tops:
+            heights, x0, y0 = _cast_heights(self.get(key), cell)
+            try:
+                self._tops[key] = surface_from_heights(
+                    heights, x0=x0, y0=y0, cell=cell, minimum_height=0.0, minimum_area=0.005
+                )
+            except NoSurfaceError:
+                self._tops[key] = None
+        return self._tops[key]
 
 
 def _import_obj(path: Path, key: str) -> Any:
@@ -125,7 +139,8 @@ def _normalise(mesh: Any, entry: ModelEntry, pose: Pose) -> None:
     mesh.update()
 
 
-def _cast_surface(model: LoadedModel, cell: float) -> Surface:
+def _cast_heights(model: LoadedModel, cell: float) -> tuple[np.ndarray[Any, Any], float, float]:
+    """Heights (rows, columns) over the model in plan, NaN beside it; x0 and y0."""
     mesh = model.mesh
     vertices = [v.co for v in mesh.vertices]
     tree = BVHTree.FromPolygons(vertices, [tuple(p.vertices) for p in mesh.polygons])
@@ -140,4 +155,4 @@ def _cast_surface(model: LoadedModel, cell: float) -> Surface:
             )
             if hit[0] is not None:
                 heights[row, column] = hit[0].z
-    return surface_from_heights(heights, x0=x0, y0=y0, cell=cell)
+    return heights, x0, y0

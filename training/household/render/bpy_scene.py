@@ -44,16 +44,16 @@ def build_scene(
     Raises:
         ValueError: more than 255 instances.
     """
-    _build_room(scene, look)
+    build_room(scene, look)
     for light in look.lights:
-        _add_light(light)
-    _set_world(look)
+        add_light(light)
+    set_world(look)
     instances = scene.instances()
     if len(instances) > 255:
         raise ValueError(f"{len(instances)} instances do not fit 8-bit ids")
     for number, placement in enumerate(instances, start=1):
         chance = any_hue if placement in scene.small else any_hue / 3
-        _add_thing(placement, number, library, _tint(placement.category, rng, any_hue=chance))
+        add_thing(placement, number, library, tint_of(placement.category, rng, any_hue=chance))
     return instances
 
 
@@ -71,11 +71,13 @@ def add_camera(pose: Any, fov_radians: float) -> Any:
     return obj
 
 
-def _link(obj: Any) -> None:
+def link(obj: Any) -> None:
+    """Puts an object into the scene."""
     bpy.context.scene.collection.objects.link(obj)
 
 
-def _add_thing(p: Placement, number: int, library: ModelLibrary, tint: Tint) -> None:
+def add_thing(p: Placement, number: int, library: ModelLibrary, tint: Tint) -> Any:
+    """Adds a thing with index ``number``; returns the object."""
     obj = bpy.data.objects.new(f"thing_{number}", library.get(p.model).mesh)
     obj.matrix_world = (
         Matrix.Translation((p.x, p.y, p.z))
@@ -84,10 +86,12 @@ def _add_thing(p: Placement, number: int, library: ModelLibrary, tint: Tint) -> 
     )
     obj.pass_index = number
     obj.color = tint
-    _link(obj)
+    link(obj)
+    return obj
 
 
-def _tint(category: str, rng: random.Random, *, any_hue: float) -> Tint:
+def tint_of(category: str, rng: random.Random, *, any_hue: float) -> Tint:
+    """Brightness and slight tint (RGB factors) and hue (0.5: unchanged) of a thing."""
     brightness = rng.uniform(0.75, 1.1)
     tint = [brightness * rng.uniform(0.94, 1.04) for _ in range(3)]
     hue = 0.5
@@ -100,24 +104,26 @@ def _tint(category: str, rng: random.Random, *, any_hue: float) -> Tint:
     return (tint[0], tint[1], tint[2], min(max(hue, 0.0), 1.0))
 
 
-def _plane(name: str, size: tuple[float, float], matrix: Any, style: Style) -> None:
+def add_plane(name: str, size: tuple[float, float], matrix: Any, style: Style) -> None:
+    """Adds a rectangle (metres) of the room, turned and moved by ``matrix``."""
     w, h = size[0] / 2, size[1] / 2
     mesh = bpy.data.meshes.new(ROOM_PREFIX + name)
     mesh.from_pydata([(-w, -h, 0), (w, -h, 0), (w, h, 0), (-w, h, 0)], [], [(0, 1, 2, 3)])
     mesh.materials.append(room_material(style, ROOM_PREFIX + name))
     obj = bpy.data.objects.new(ROOM_PREFIX + name, mesh)
     obj.matrix_world = matrix
-    _link(obj)
+    link(obj)
 
 
-def _build_room(scene: Arrangement, look: Look) -> None:
+def build_room(scene: Arrangement, look: Look) -> None:
+    """Floor, three walls, rug, and the counter where that is the support."""
     turn = Euler((1.5708, 0, 0)).to_matrix().to_4x4()
     side = Euler((1.5708, 0, 1.5708)).to_matrix().to_4x4()
     half = WALL_HEIGHT / 2
-    _plane("floor", (16, 16), Matrix.Translation((0, 0, 0)), look.floor)
+    add_plane("floor", (16, 16), Matrix.Translation((0, 0, 0)), look.floor)
     width = scene.right - scene.left
     middle = (scene.right + scene.left) / 2
-    _plane(
+    add_plane(
         "back", (width, WALL_HEIGHT), Matrix.Translation((middle, scene.back, half)) @ turn,
         look.walls[0],
     )  # fmt: skip
@@ -127,21 +133,22 @@ def _build_room(scene: Arrangement, look: Look) -> None:
         ("right", scene.right, look.walls[2]),
     ):
         matrix = Matrix.Translation((x, scene.back - length / 2, half)) @ side
-        _plane(name, (length, WALL_HEIGHT), matrix, style)
+        add_plane(name, (length, WALL_HEIGHT), matrix, style)
     if look.rug:
-        _plane("rug", (2.6, 1.9), Matrix.Translation((0.1, -0.3, 0.0004)), look.rug)
+        add_plane("rug", (2.6, 1.9), Matrix.Translation((0.1, -0.3, 0.0004)), look.rug)
     if scene.support.category == COUNTER:
         w, d, h = scene.support.size
-        _plane("top", (w, d), Matrix.Translation((0, 0, h)), look.top)
+        add_plane("top", (w, d), Matrix.Translation((0, 0, h)), look.top)
         edge = 0.04
-        _plane("edge", (w, edge), Matrix.Translation((0, -d / 2, h - edge / 2)) @ turn, look.top)
+        add_plane("edge", (w, edge), Matrix.Translation((0, -d / 2, h - edge / 2)) @ turn, look.top)
         for name, x in (("side_l", -w / 2), ("side_r", w / 2)):
-            _plane(name, (d, h), Matrix.Translation((x, 0, h / 2)) @ side, look.body)
+            add_plane(name, (d, h), Matrix.Translation((x, 0, h / 2)) @ side, look.body)
         front = Matrix.Translation((0, -d / 2 + 0.02, (h - edge) / 2)) @ turn
-        _plane("front", (w, h - edge), front, look.body)
+        add_plane("front", (w, h - edge), front, look.body)
 
 
-def _add_light(light: Light) -> None:
+def add_light(light: Light) -> None:
+    """Adds a light that cameras do not see."""
     kinds = {"area": "AREA", "sun": "SUN", "point": "POINT"}
     data = bpy.data.lights.new("light", kinds[light.kind])
     data.energy, data.color = light.power, light.colour
@@ -157,10 +164,11 @@ def _add_light(light: Light) -> None:
         Matrix.Translation(light.position) @ direction.to_track_quat("-Z", "Y").to_matrix().to_4x4()
     )
     obj.visible_camera = False
-    _link(obj)
+    link(obj)
 
 
-def _set_world(look: Look) -> None:
+def set_world(look: Look) -> None:
+    """The even light from all sides."""
     world = bpy.context.scene.world
     world.use_nodes = True
     background = next(n for n in world.node_tree.nodes if n.type == "BACKGROUND")

@@ -7,7 +7,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,20 +57,31 @@ class Progress:
         )
 
 
+RenderJob = Callable[[Job, list[int], ModelLibrary, int, Path, Progress], None]
+
+
 def run(
-    jobs: Sequence[Job], library: ModelLibrary, *, threads: int, scratch: Path, most_scenes: int
+    jobs: Sequence[Job],
+    library: ModelLibrary,
+    *,
+    threads: int,
+    scratch: Path,
+    most_scenes: int,
+    render: RenderJob | None = None,
 ) -> Progress:
     """Renders the unfinished frames of up to ``most_scenes`` scenes.
 
     A scene that cannot be built or rendered is logged with its reason, counted and left out.
+    ``render`` renders the given views of a job and counts them (default: as in ``data/household``).
     """
+    render = render or _render_job
     todo = [(job, views) for job in jobs if (views := job.pending())]
     progress = Progress(total=sum(len(v) for _, v in todo), started=time.monotonic())
     LOG.info("%d of %d scenes to render", len(todo), len(jobs))
     for job, views in todo[:most_scenes]:
         before = progress.done
         try:
-            _render_job(job, views, library, threads, scratch, progress)
+            render(job, views, library, threads, scratch, progress)
         except (ValueError, RuntimeError, OSError, KeyError) as error:
             lost = len(views) - (progress.done - before)
             progress.failed += lost
@@ -191,9 +202,25 @@ def frame_meta(
         placements: instance i + 1 is placement i.
         library: knows the models' titles and creators.
     """
-    (ids, depth_mm), (pose, camera) = planes, view_geometry
+    models = {p.model for p in placements}
+    facts = facts_of(placements, library)
+    return meta_of(spec, name, view, planes, view_geometry, facts, models)
+
+
+def facts_of(placements: Sequence[Placement], library: ModelLibrary) -> dict[int, dict[str, Any]]:
+    """What is known of each instance (id -> fields) without looking at the picture."""
     facts: dict[int, dict[str, Any]] = {}
     for number, placement in enumerate(placements, start=1):
+        if not placement.model:  # made by the renderer itself, such as a shelf unit
+            facts[number] = {
+                "category": placement.category,
+                "model": "",
+                "title": placement.category,
+                "creator": "",
+                "licence": "",
+                "support": placement.support,
+            }
+            continue
         entry = library.entry(placement.model)
         facts[number] = {
             "category": placement.category,
@@ -203,6 +230,20 @@ def frame_meta(
             "licence": entry.licence,
             "support": placement.support,
         }
+    return facts
+
+
+def meta_of(
+    spec: SceneSpec,
+    name: str,
+    view: str,
+    planes: tuple[Any, Any],
+    view_geometry: tuple[Any, Pinhole],
+    facts: dict[int, dict[str, Any]],
+    models: Collection[str],
+) -> dict[str, Any]:
+    """A frame's JSON from what is known of its instances (see :func:`frame_meta`)."""
+    (ids, depth_mm), (pose, camera) = planes, view_geometry
     instances, shapes = describe_instances(ids, depth_mm, camera, facts)
     return {
         "version": 1,
@@ -221,7 +262,7 @@ def frame_meta(
             "world_from_optical": [[round(float(v), 6) for v in row] for row in pose],
         },
         "instances": instances,
-        "models": sorted({p.model for p in placements}),
+        "models": sorted(models),
         "imagePath": f"{name}.jpg",
         "imageWidth": spec.width,
         "imageHeight": spec.height,

@@ -91,7 +91,7 @@ def sample_view(
     for _ in range(TRIES):
         target = _target(kind, scene, config, rng)
         position = _position(target, config, rng)
-        if not _free(position, target, scene):
+        if not is_free(position, target, scene):
             continue
         camera = pinhole(width, height, config.fov.draw(rng))
         pose = world_from_optical(position, target, roll=math.radians(rng.gauss(0, 1.5)))
@@ -130,7 +130,8 @@ def _position(
     return target + np.array([math.sin(azimuth) * ground, -math.cos(azimuth) * ground, height])
 
 
-def _free(position: NDArray[np.float64], target: NDArray[np.float64], scene: Arrangement) -> bool:
+def is_free(position: NDArray[np.float64], target: NDArray[np.float64], scene: Arrangement) -> bool:
+    """Is a camera at ``position`` in the room, in nothing, and its view of ``target`` open?"""
     if not (scene.left + 0.1 < position[0] < scene.right - 0.1 and position[1] < scene.back - 0.1):
         return False
     if position[2] < 0.2:

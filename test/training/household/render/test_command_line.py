@@ -41,3 +41,12 @@ def test_attribution_without_models_says_how_to_get_them(
 def test_run_without_blender_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--out", str(tmp_path)]) == 1
     assert "bpy" in capsys.readouterr().err
+
+
+def test_plan_of_homereason_prints_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbers = ["--train", "8", "--val", "2", "--test", "4", "--test-models", "6"]
+    assert main(["home", "--plan", "--out", str(tmp_path), *numbers]) == 0
+    counts = "{'val': 2, 'test': 4, 'test_models': 6, 'train': 8}"
+    assert f"frames: {counts} to do: 20" in capsys.readouterr().out
