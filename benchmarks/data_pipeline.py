@@ -6,7 +6,7 @@ A sample is an image with its questions, on both sides. The pipeline is the offi
 alone: a draw of the mixture (files, decoding, questions, masks), then the batch with CLIP's and
 SAM's input of 1024 pixels and the tokenised conversations, by as many threads as there are cores.
 The step is that of lisa-tiny in which the language side learns from images and questions
-(`training.stage_joint --language-only`, its default 5 frames of up to 6 questions), on cached
+(`training.stage_joint --head-rate 0`, its default 5 frames of up to 10 questions), on cached
 features, with as many threads. Also measured: the step of lisa-tiny's mask head
 (`training.stage_vision`), whose samples are small cached views without any text, and the pipeline
 on photographs of 1024 x 768. One after the other, in this process, on the frames that come with the
@@ -49,11 +49,13 @@ from training.data.config import parse_config
 from training.data.images import read_labels
 from training.data.mixture import open_ledger, open_mixture
 from training.features import View, cache_split
+from training.homereason.choose import training_questions
+from training.homereason.files import write_questions
+from training.homereason.scene import read_json, scene_of
 from training.household.evaluate import shipped_frames
 from training.run.feed import Feed, Spread
 
 LIMIT = 10.0
-JOINT_FRAMES, JOINT_QUESTIONS = 5, 6
 CACHED_FRAMES = 12
 # Of CLIP ViT-L/14 and SAM.
 _CLIP_SIDE, _CLIP_PATCHES, _SAM_SIDE = 224, 256, 1024
@@ -163,25 +165,26 @@ def pipeline_rate(folder: Path, name: str, *, seconds: float, workers: int) -> f
 
 
 def joint_rate(folder: Path, *, steps: int) -> float:
-    """Frames per second that `training.stage_joint --language-only` learns from."""
+    """Frames per second that `training.stage_joint --head-rate 0` learns from."""
     config = preset("lisa-tiny")
     text, vision = folder / "text.pt", folder / "vision.pt"
     torch.save({"model": {}}, text)
     torch.save(MaskHead(config=config).state_dict(), vision)
 
+    asked = folder / "questions" / "train.jsonl"
+    scenes = [scene_of(read_json(path)) for path in sorted((folder / "few").glob("*.json"))]
+    write_questions(asked, [one for scene in scenes for one in training_questions(scene)])
+
     def train() -> None:
-        stage_joint.train(
+        stage_joint.JointTraining(
             config=config,
+            recipe=stage_joint.JointRecipe(steps=_WARM_UP_STEPS + steps + 1, head_rate=0.0),
             features=folder / "features",
+            questions=[asked],
             text=text,
             vision=vision,
             out=folder / "joint",
-            steps=_WARM_UP_STEPS + steps + 1,
-            frames=JOINT_FRAMES,
-            questions=JOINT_QUESTIONS,
-            seed=0,
-            language_only=True,
-        )
+        ).run()
 
     return learnt_per_second(train, stage_joint)
 

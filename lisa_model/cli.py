@@ -15,8 +15,10 @@ lisa merge RUN OUT [--base DIR --dtype bfloat16]
 lisa export MODEL OUT [--dtype bfloat16]
 lisa play RECORDING [--rate R --loop --start-paused --clock]
 lisa record OUT.mcap
+lisa view [--namespace NS --max-hz HZ --no-publish]
+lisa doctor [--model M --device D --ns NS --json FILE]
 lisa eval-3d RECORDING [--model M --every N --json FILE]
-lisa bench {engine,load,soak,faults,follow,data,train-memory,ros} ...
+lisa bench {engine,load,soak,ordeal,faults,follow,data,train-memory,ros} ...
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ BENCHMARKS = {
     "engine": "benchmarks.engine",
     "load": "benchmarks.loading",
     "soak": "benchmarks.soak",
+    "ordeal": "benchmarks.ordeal",
     "faults": "benchmarks.faults",
     "follow": "benchmarks.follow",
     "ros": "benchmarks.ros_overhead",

@@ -9,9 +9,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from lisa_model.calibration import Calibration
+
 SEG_TOKEN = "[SEG]"
 IM_START_TOKEN = "<im_start>"
 IM_END_TOKEN = "<im_end>"
+# What a visual token can be made of.
+VISUAL_INPUTS = ("vision", "aligned", "colour", "place")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,8 @@ class MaskHeadConfig:
         num_heads: attention heads (SAM: 8).
         mlp_dim: hidden width of the transformer's MLP (SAM: 2048).
         stem_dim: channels of the RGB stem that brings fine edges to the upscaling.
+        referent_dim: width of the space in which an answer tells apart things of one kind, by
+            colour, place and size; 0 leaves that out.
     """
 
     dim: int = 128
@@ -58,6 +64,7 @@ class MaskHeadConfig:
     num_heads: int = 8
     mlp_dim: int = 512
     stem_dim: int = 32
+    referent_dim: int = 0
 
     def __post_init__(self) -> None:
         if self.dim % (2 * self.num_heads):
@@ -79,8 +86,11 @@ class LisaConfig:
         zoom_patches: patches of a zoomed pass over a small target.
         zoom_candidates: at most this many places are looked at closer; 0 switches it off.
         visual_tokens: (rows, columns) of pooled patches that the LLM sees.
+        visual_inputs: what is pooled for them: ``vision`` (the encoder's features), ``aligned``
+            (the mask head's, in which categories lie apart), ``colour``, ``place``.
         out_dim: width of gamma's output, the [SEG] prompt (the paper: 256).
         concepts: entries of gamma's concept codebook; 0 leaves it out, as in the paper.
+        calibration: how a mask's score is computed; None for the decoder's expected IoU as it is.
     """
 
     name: str
@@ -93,10 +103,20 @@ class LisaConfig:
     zoom_patches: int = 768
     zoom_candidates: int = 3
     visual_tokens: tuple[int, int] = (4, 6)
+    visual_inputs: tuple[str, ...] = ("vision",)
     out_dim: int = 256
     concepts: int = 0
     lora: LoraConfig = field(default_factory=LoraConfig)
     mask_head: MaskHeadConfig = field(default_factory=MaskHeadConfig)
+    calibration: Calibration | None = None
+
+    def __post_init__(self) -> None:
+        unknown = set(self.visual_inputs) - set(VISUAL_INPUTS)
+        if unknown or "vision" not in self.visual_inputs:
+            raise ValueError(
+                f"visual_inputs must hold 'vision' and else only {', '.join(VISUAL_INPUTS)}, got "
+                f"{self.visual_inputs}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary, as stored beside the weights."""
@@ -117,7 +137,15 @@ class LisaConfig:
         if "visual_tokens" in values:
             rows, columns = values["visual_tokens"]
             values["visual_tokens"] = (int(rows), int(columns))
-        return cls(lora=LoraConfig(**lora), mask_head=MaskHeadConfig(**head), **values)
+        if "visual_inputs" in values:
+            values["visual_inputs"] = tuple(values["visual_inputs"])
+        calibration = values.pop("calibration", None)
+        return cls(
+            lora=LoraConfig(**lora),
+            mask_head=MaskHeadConfig(**head),
+            calibration=None if calibration is None else Calibration(**calibration),
+            **values,
+        )
 
 
 PRESETS: dict[str, LisaConfig] = {
@@ -127,7 +155,10 @@ PRESETS: dict[str, LisaConfig] = {
         vision_tower="dinov2-small",
         llm_dim=576,
         vision_dim=384,
+        visual_tokens=(6, 8),
+        visual_inputs=VISUAL_INPUTS,
         concepts=197,
+        mask_head=MaskHeadConfig(referent_dim=64),
     ),
 }
 

@@ -14,6 +14,7 @@ time may use a follower; between two frames it may be stopped, dropped or asked 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
@@ -22,20 +23,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lisa_model.follow_target import (
-    FollowConfig,
-    Followed,
-    Sight,
-    State,
-    Target,
-    overlap,
-    window_around,
-)
+from lisa_model.follow_answers import Marked, marked, take_over
+from lisa_model.follow_frame import Frame
+from lisa_model.follow_target import FollowConfig, Followed, Target
 from lisa_model.look import CanLook
 from lisa_model.segmenter import Clock, SegmentationResult
-
-# Masks that overlap by more than this IoU are of one thing.
-SAME_THING = 0.3
 
 
 class Eyes(CanLook, Protocol):
@@ -107,13 +99,62 @@ class Follower:
         """
         clock = Clock()
         result = self.segmenter.segment(image, intent)
+        return self._start(image, intent, result, now_s, clock)
+
+    def adopt(
+        self,
+        image: NDArray[np.uint8],
+        intent: str,
+        result: SegmentationResult,
+        *,
+        now_s: float,
+        first_id: int | None = None,
+        ids: Sequence[int] | None = None,
+    ) -> FollowResult:
+        """Follow an answer that was already computed; the LLM is not asked.
+
+        Args:
+            image: (H, W, 3) uint8 RGB that was answered about.
+            intent: what the person said; asked again by the schedule.
+            result: of this follower's segmenter, about this image.
+            now_s: time of the image, see :meth:`ask` [s].
+            first_id: id of the first target, the next ones count up; None to go on counting.
+            ids: id of each mask of ``result`` instead; later targets go on after the largest.
+                An empty mask takes no target, and its id is not used.
+
+        Raises:
+            ValueError: the result is not about an image of this size, has masks without queries,
+                or the ids do not fit; what was followed before is still followed then.
+        """
+        _check_answer(image, result, first_id, ids)
+        return self._start(image, intent, result, now_s, Clock(), first_id=first_id, ids=ids)
+
+    def _start(
+        self,
+        image: NDArray[np.uint8],
+        intent: str,
+        result: SegmentationResult,
+        now_s: float,
+        clock: Clock,
+        *,
+        first_id: int | None = None,
+        ids: Sequence[int] | None = None,
+    ) -> FollowResult:
+        """Forget what was followed, and follow an answer's masks."""
+        answers = marked(self._frame(image), result)
         self.stop()
         self._intent, self._text, self._asked_s = intent, result.text, now_s
-        for query, sight in self._answers(image, result):
-            self._add(query, sight)
+        if first_id is not None:
+            self._ids = count(first_id)
+        for one in answers:
+            self._add(one, None if ids is None else ids[one.row])
+        if ids:
+            self._ids = count(max(ids) + 1)
         clock.lap("ask_s")
-        seen = {t.id: t.confidence(t.last, self.config) for t in self._targets}
-        return self._result(image, seen, Asked.INTENT, clock)
+        frame = self._frame(image)
+        for target in self._targets:
+            frame.seen[target.id] = target.confidence(target.last, self.config)
+        return self._result(frame, Asked.INTENT, clock)
 
     def update(self, image: NDArray[np.uint8], now_s: float) -> FollowResult:
         """Find the targets in the next frame.
@@ -131,79 +172,23 @@ class Follower:
         if self._intent is None:
             raise RuntimeError("nothing to follow: ask first")
         clock = Clock()
-        seen: dict[int, float] = {}
-        resized = [t for t in self._targets if t.last.mask.shape != image.shape[:2]]
-        for target in self._targets:
-            if target not in resized:
-                self._look_near(image, target, seen)
+        frame = self._frame(image)
+        frame.look_near()
         clock.lap("look_s")
-        far = [t for t in self._targets if t.id not in seen and self._searches(t, t in resized)]
-        self._search(image, far, seen)
+        frame.search()
         clock.lap("search_s")
         lost = False
         for target in self._targets:
-            if target.id not in seen:
+            if target.id not in frame.seen:
                 lost = target.miss(self.config) or lost
         asked = self._due(lost, now_s)
         if asked is not Asked.NOT:
-            self._ask_again(image, now_s, seen)
+            self._ask_again(frame, now_s)
             clock.lap("ask_s")
-        return self._result(image, seen, asked, clock)
+        return self._result(frame, asked, clock)
 
-    def _look_near(self, image: NDArray[np.uint8], target: Target, seen: dict[int, float]) -> None:
-        look = self.segmenter.look(image, target.query[None], region=target.region(self.config))
-        sight = Sight(look.masks[0], float(look.scores[0]), look.appearances[0])
-        if target.state is State.LOST:
-            self._confirm(image, target, sight, seen)
-            return
-        confidence = target.confidence(sight, self.config)
-        if confidence >= self.config.lost_below:
-            target.see(sight, self.config)
-            seen[target.id] = confidence
-
-    def _searches(self, target: Target, resized: bool) -> bool:
-        """Is a target to be searched in the whole image in this frame?"""
-        if target.state is State.LOST:
-            return (target.lost_for + 1) % self.config.search_every == 0
-        return resized or target.misses == 0  # the first miss: it may have moved by a leap
-
-    def _search(
-        self, image: NDArray[np.uint8], targets: list[Target], seen: dict[int, float]
-    ) -> None:
-        if not targets:
-            return
-        look = self.segmenter.look(image, np.stack([t.query for t in targets]))
-        for row, target in enumerate(targets):
-            sight = Sight(look.masks[row], float(look.scores[row]), look.appearances[row])
-            self._confirm(image, target, sight, seen)
-
-    def _confirm(
-        self, image: NDArray[np.uint8], target: Target, sight: Sight, seen: dict[int, float]
-    ) -> None:
-        """Take a mask for a target that was not where it was expected, if it is sure enough."""
-        if target.confidence(sight, self.config) < self.config.found_above:
-            return
-        # A look at just this place must agree: other things resemble the target less from close by.
-        near = self._look_at(image, target.query, sight.mask)
-        confidence = target.confidence(near, self.config)
-        if confidence >= self.config.found_above and not self._taken(near, target, seen):
-            target.see(near, self.config)
-            seen[target.id] = confidence
-
-    def _look_at(
-        self, image: NDArray[np.uint8], query: NDArray[np.float32], mask: NDArray[np.bool_]
-    ) -> Sight:
-        """What a query shows around a mask (H, W), not empty."""
-        look = self.segmenter.look(image, query[None], region=window_around(mask, self.config))
-        return Sight(look.masks[0], float(look.scores[0]), look.appearances[0])
-
-    def _taken(self, sight: Sight, target: Target, seen: dict[int, float]) -> bool:
-        """Is a mask that of another target which was seen in this frame?"""
-        return any(
-            overlap(other.last.mask, sight.mask) > SAME_THING
-            for other in self._targets
-            if other is not target and other.id in seen
-        )
+    def _frame(self, image: NDArray[np.uint8]) -> Frame:
+        return Frame(image, self.segmenter, self.config, self._targets)
 
     def _due(self, lost: bool, now_s: float) -> Asked:
         config, since = self.config, now_s - self._asked_s
@@ -213,87 +198,37 @@ class Follower:
             return Asked.LOST
         return Asked.NOT
 
-    def _ask_again(self, image: NDArray[np.uint8], now_s: float, seen: dict[int, float]) -> None:
+    def _ask_again(self, frame: Frame, now_s: float) -> None:
         """Put a new answer's masks to the targets; see docs/follow.md for the rules."""
         assert self._intent is not None
-        result = self.segmenter.segment(image, self._intent)
+        result = self.segmenter.segment(frame.image, self._intent)
         self._text, self._asked_s = result.text, now_s
-        answers = self._answers(image, result)
-        left = list(self._targets)
-        strangers: list[tuple[NDArray[np.float32], Sight]] = []
-        for query, sight in answers:
-            target = self._owner(query, sight, left, seen)
-            if target is None:
-                strangers.append((query, sight))
-                continue
-            left.remove(target)
-            target.query = query
-            confidence = target.confidence(sight, self.config)
-            if target.id not in seen or confidence > seen[target.id]:
-                target.see(sight, self.config)
-                seen[target.id] = confidence
-        if not strangers or len(left) < len(self._targets):
+        answers = marked(frame, result)
+        strangers = take_over(frame, answers)
+        if not strangers or len(strangers) < len(answers):
             self._strangers = 0
         elif not self._targets:
-            self._replace(strangers, seen)
-        elif seen:  # while nothing is in view, the LLM can only point at something else
+            self._replace(frame, strangers)
+        elif frame.seen:  # while nothing is in view, the LLM can only point at something else
             self._strangers += 1
             if self._strangers >= self.config.switch_after:
-                self._replace(strangers, seen)
+                self._replace(frame, strangers)
 
-    def _owner(
-        self,
-        query: NDArray[np.float32],
-        sight: Sight,
-        targets: list[Target],
-        seen: dict[int, float],
-    ) -> Target | None:
-        """The target that a mask of a new answer belongs to."""
-        for target in targets:
-            if target.id in seen and overlap(target.last.mask, sight.mask) >= SAME_THING:
-                return target
-        for target in targets:
-            sure = target.confidence(sight, self.config) >= self.config.found_above
-            meant = target.meant_by(query, self.config)
-            gone = target.id not in seen
-            if gone and sure and meant and not self._taken(sight, target, seen):
-                return target
-        return None
-
-    def _replace(
-        self, answers: list[tuple[NDArray[np.float32], Sight]], seen: dict[int, float]
-    ) -> None:
+    def _replace(self, frame: Frame, answers: Sequence[Marked]) -> None:
         self._targets, self._strangers = [], 0
-        seen.clear()
-        for query, sight in answers:
-            target = self._add(query, sight)
-            seen[target.id] = target.confidence(sight, self.config)
+        frame.seen.clear()
+        for one in answers:
+            target = self._add(one)
+            frame.seen[target.id] = target.confidence(one.sight, self.config)
 
-    def _add(self, query: NDArray[np.float32], sight: Sight) -> Target:
-        target = Target(next(self._ids), query, sight.appearance, sight)
+    def _add(self, one: Marked, number: int | None = None) -> Target:
+        number = next(self._ids) if number is None else number
+        target = Target(number, one.query, one.sight.appearance, one.sight)
         self._targets.append(target)
         return target
 
-    def _answers(
-        self, image: NDArray[np.uint8], result: SegmentationResult
-    ) -> list[tuple[NDArray[np.float32], Sight]]:
-        """The answer's queries and masks, without empty ones."""
-        found = []
-        for query, mask, score in zip(result.queries, result.masks, result.scores, strict=True):
-            if int(mask.sum()) < self.config.min_area_px:
-                continue
-            # What later looks will see of it. Where the two agree, the answer's mask is the better.
-            close = self._look_at(image, query, mask)
-            if overlap(mask, close.mask) >= SAME_THING:
-                found.append((query, Sight(mask, float(score), close.appearance)))
-            elif close.area >= self.config.min_area_px:
-                found.append((query, close))
-        return found
-
-    def _result(
-        self, image: NDArray[np.uint8], seen: dict[int, float], asked: Asked, clock: Clock
-    ) -> FollowResult:
-        nothing = np.zeros(image.shape[:2], dtype=np.bool_)
+    def _result(self, frame: Frame, asked: Asked, clock: Clock) -> FollowResult:
+        seen, nothing = frame.seen, np.zeros(frame.image.shape[:2], dtype=np.bool_)
         targets = tuple(
             Followed(
                 id=target.id,
@@ -305,3 +240,27 @@ class Follower:
             for target in self._targets
         )
         return FollowResult(targets, asked, self._text, clock.laps)
+
+
+def _check_answer(
+    image: NDArray[np.uint8],
+    result: SegmentationResult,
+    first_id: int | None,
+    ids: Sequence[int] | None,
+) -> None:
+    """Refuse what :meth:`Follower.adopt` cannot follow."""
+    number = len(result.masks)
+    if number and result.masks.shape[1:] != image.shape[:2]:
+        raise ValueError(
+            f"result has masks of {result.masks.shape[1:]} for an image of {image.shape[:2]}; "
+            "pass the image that was answered about"
+        )
+    if len(result.queries) != number:
+        raise ValueError(
+            f"result has {number} masks and {len(result.queries)} queries; only an answer with "
+            "its queries can be followed"
+        )
+    if ids is not None and first_id is not None:
+        raise ValueError("give first_id or ids, not both")
+    if ids is not None and (len(ids) != number or len(set(ids)) != number):
+        raise ValueError(f"ids must be {number} different numbers, got {list(ids)}")

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lisa_model.overlay import mask_box
+from lisa_model.look import Look
+from lisa_model.mask_parts import body_box, cut_off
 from lisa_model.zoom import CropWindow, zoom_window
 
-Box = tuple[float, float, float, float]
-# Parts of a mask that are smaller than this share of its largest part are strays.
-LARGE_PART = 0.25
+# A presence from which on more says no more, and one that says nothing: what is not there has less.
+ENOUGH_PRESENCE, NO_PRESENCE = 0.3, 0.05
 
 
 class State(StrEnum):
@@ -33,6 +32,9 @@ class FollowConfig:
         lost_below: a frame in which the confidence is below this is a miss.
         found_above: confidence from which a target counts as found again (not below
             ``lost_below``: the gap keeps a target from flickering).
+        doubt_below: a sight with less than this share of the target's usual confidence is in doubt.
+            A target in doubt is searched in the whole image now and then (after ``search_every``
+            frames, then after ever more), and nothing is learned of its looks.
         frames_until_lost: misses in a row until a target is lost.
         search_every: a lost target is searched in the whole image every so many frames (where it
             was last seen, it is looked for in each frame).
@@ -53,10 +55,11 @@ class FollowConfig:
         renewal: share of the newest sure sight in the appearance that a target is known by lately.
     """
 
-    lost_below: float = 0.45
+    lost_below: float = 0.5
     found_above: float = 0.6
+    doubt_below: float = 0.8
     frames_until_lost: int = 3
-    search_every: int = 6
+    search_every: int = 3
     reask_every_s: float | None = 10.0
     reask_when_lost: bool = True
     reask_gap_s: float = 2.0
@@ -85,6 +88,8 @@ class FollowConfig:
             raise ValueError("needed context >= 1, growth > 1 and 0 < min_share <= 1")
         if not -1 <= self.same_query <= 1:
             raise ValueError(f"same_query must be in -1..1, got {self.same_query}")
+        if not 0 <= self.doubt_below <= 1:
+            raise ValueError(f"doubt_below must be in 0..1, got {self.doubt_below}")
         if not 0 <= self.renewal <= 1:
             raise ValueError(f"renewal must be in 0..1, got {self.renewal}")
 
@@ -97,16 +102,24 @@ class Sight:
         mask: (H, W) bool.
         score: IoU that the decoder expects, 0..1.
         appearance: (dim,) float32, unit length or zeros; see :class:`lisa_model.look.Look`.
+        presence: 0..1 that it is what the query means; None when the model cannot tell.
     """
 
     mask: NDArray[np.bool_]
     score: float
     appearance: NDArray[np.float32]
+    presence: float | None = None
 
     @property
     def area(self) -> int:
         """Pixels of the mask."""
         return int(self.mask.sum())
+
+
+def sight_in(look: Look, row: int = 0) -> Sight:
+    """What a look shows of one of its queries."""
+    presence = None if look.presences is None else float(look.presences[row])
+    return Sight(look.masks[row], float(look.scores[row]), look.appearances[row], presence)
 
 
 @dataclass(frozen=True)
@@ -137,8 +150,12 @@ class Target:
         query: (dim,) float32, its [SEG] prompt.
         first: appearance when it was asked for.
         recent: appearance of late: a thing looks different from another side.
+        presence: that it had when it was asked for.
         last: newest mask that was taken for it.
         state, misses, lost_for: misses in a row; frames since it was lost.
+        usual: confidence of late in sights without doubt; at first, of what was asked for.
+        doubts: sights in a row with much less confidence than usual; negative for sights without.
+        next_check: number of doubts at which the whole image is searched for a better one.
         shift: how the box's centre moved between the last two frames with a mask [pixels].
     """
 
@@ -149,11 +166,17 @@ class Target:
     state: State = State.TRACKING
     misses: int = 0
     lost_for: int = 0
+    usual: float = field(init=False)
+    doubts: int = 0
+    next_check: int = 0
     shift: tuple[float, float] = (0.0, 0.0)
     recent: NDArray[np.float32] = field(init=False)
+    presence: float | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.recent = self.first
+        self.presence = self.last.presence
+        self.usual = 0.5 + 0.5 * self.last.score
 
     def confidence(self, sight: Sight, config: FollowConfig) -> float:
         """How sure it is that a mask shows this target, 0..1.
@@ -171,7 +194,16 @@ class Target:
         if known and share > config.growth * before:
             return 0.0
         alike = max(float(self.first @ sight.appearance), float(self.recent @ sight.appearance))
-        return min(1.0, max(0.0, alike)) * (0.5 + 0.5 * sight.score)
+        return self._likeness(alike, sight) * (0.5 + 0.5 * sight.score)
+
+    def _likeness(self, cosine: float, sight: Sight) -> float:
+        """Looks and meaning as one number, 0..1: their geometric mean, for one must not make up
+        for the other."""
+        cosine = min(1.0, max(0.0, cosine))
+        if sight.presence is None or self.presence is None:
+            return cosine
+        expected = min(self.presence, ENOUGH_PRESENCE) + NO_PRESENCE
+        return float(np.sqrt(cosine * min(1.0, (sight.presence + NO_PRESENCE) / expected)))
 
     def region(self, config: FollowConfig) -> CropWindow:
         """Where to look for it next: where it was, moved on as it moved before."""
@@ -186,7 +218,7 @@ class Target:
 
     def see(self, sight: Sight, config: FollowConfig) -> None:
         """Take a mask for the target's."""
-        self._renew(sight, config)
+        self._judge(sight, config)
         known = self.state is not State.LOST and not self.misses
         before, after = body_box(self.last.mask), body_box(sight.mask)
         self.shift = (
@@ -197,13 +229,30 @@ class Target:
         self.misses, self.lost_for = 0, 0
         self.last = sight
 
-    def _renew(self, sight: Sight, config: FollowConfig) -> None:
-        # Only from what is whole, surely the target, and still like what was asked for: a chain of
-        # small changes must not lead to another thing.
-        sure = float(self.first @ sight.appearance) * (0.5 + 0.5 * sight.score)
-        if sure >= config.found_above and not cut_off(sight.mask):
+    def _judge(self, sight: Sight, config: FollowConfig) -> None:
+        confidence = self.confidence(sight, config)
+        if confidence < config.doubt_below * self.usual:
+            if self.doubts <= 0:
+                self.next_check = config.search_every
+            self.doubts = max(self.doubts, 0) + 1
+            return
+        self.doubts = min(self.doubts, 0) - 1
+        # Learn only from what is whole, has been the target for a while, and is still like what was
+        # asked for: neither a short error nor a chain of small changes must lead to another thing.
+        alike = self._likeness(float(self.first @ sight.appearance), sight)
+        sure = alike * (0.5 + 0.5 * sight.score) >= config.found_above
+        if -self.doubts >= config.frames_until_lost and sure and not cut_off(sight.mask):
             mixed = (1 - config.renewal) * self.recent + config.renewal * sight.appearance
             self.recent = (mixed / np.linalg.norm(mixed)).astype(np.float32)
+            self.usual += config.renewal * (confidence - self.usual)
+
+    def to_check(self) -> bool:
+        """Is it time to search the whole image for a better one? Each time makes the next one come
+        after twice as many doubts."""
+        if self.doubts < max(1, self.next_check):
+            return False
+        self.next_check *= 2
+        return True
 
     def miss(self, config: FollowConfig) -> bool:
         """Note a frame without the target; True when it is lost by this."""
@@ -214,38 +263,8 @@ class Target:
         self.misses += 1
         if self.misses < config.frames_until_lost:
             return False
-        self.state, self.lost_for = State.LOST, 0
+        self.state, self.lost_for, self.doubts = State.LOST, 0, 0
         return True
-
-
-def box_of(mask: NDArray[np.bool_]) -> Box:
-    """x0, y0, x1, y1 of a mask (the last two exclusive); all 0 for an empty one."""
-    left, top, width, height = mask_box(mask)
-    return (left, top, left + width, top + height)
-
-
-def body_box(mask: NDArray[np.bool_]) -> Box:
-    """Box of a mask's large parts; all 0 for an empty one.
-
-    A few stray pixels far off would make the next region large, and its mask worse.
-    """
-    parts, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    if parts <= 2:
-        return box_of(mask)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    large = 1 + np.flatnonzero(areas >= LARGE_PART * areas.max())
-    return box_of(np.isin(labels, large))
-
-
-def cut_off(mask: NDArray[np.bool_]) -> bool:
-    """Does a mask reach the image's border?"""
-    return bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
-
-
-def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """IoU of two masks; 0 for two empty ones."""
-    union = int((a | b).sum())
-    return int((a & b).sum()) / union if union else 0.0
 
 
 def window_around(

@@ -44,6 +44,7 @@ class Vocabulary:
     im_end: int
     bos: int
     eos: int
+    conjunction: int  # " and": one more [SEG] comes
 
     @classmethod
     def load(cls, folder: Path) -> Vocabulary:
@@ -61,6 +62,7 @@ class Vocabulary:
             im_end=size + 2,
             bos=start,
             eos=end,
+            conjunction=tokenizer(" and", add_special_tokens=False).input_ids[0],
         )
 
     def encode_user(self, text: str) -> list[int]:
@@ -138,6 +140,16 @@ class LanguageModel(nn.Module):
             nn.Linear(config.llm_dim, config.llm_dim),
             nn.ReLU(),
             nn.Linear(config.llm_dim, config.out_dim),
+        )
+        # Which of several things of one kind; see lisa_model.mask_head.
+        self.referent_fcs = (
+            nn.Sequential(
+                nn.Linear(config.llm_dim, config.llm_dim),
+                nn.ReLU(),
+                nn.Linear(config.llm_dim, config.mask_head.referent_dim),
+            )
+            if config.mask_head.referent_dim
+            else None
         )
         # A small LLM points in about the right direction; the codebook turns "about" into the
         # blend of known concepts that it means (tiny presets only; the paper has none).
@@ -219,6 +231,10 @@ class LanguageModel(nn.Module):
             logits = logits + log_presence.float()
         return torch.softmax(logits, dim=-1) @ self.codebook.float()
 
+    def referents(self, states: Tensor) -> Tensor | None:
+        """States that predict a [SEG] (n, llm_dim) -> referents (n, referent_dim); None without."""
+        return None if self.referent_fcs is None else self.referent_fcs(states.float())
+
     def raw_prompts(self, states: Tensor) -> Tensor:
         """The paper's gamma alone, before the codebook."""
         return self.text_hidden_fcs(states.float())
@@ -251,7 +267,7 @@ class LanguageModel(nn.Module):
             prefix: keys and values of everything before the question; not modified.
             question: ids of the question.
             max_new_tokens: upper bound of the answer.
-            stop_at_seg: end right after the first [SEG]; its mask needs no more.
+            stop_at_seg: end after the first [SEG], unless "and" follows: its mask needs no more.
             on_token: called with all ids so far after each token; what it raises ends the answer.
 
         Returns:
@@ -267,13 +283,14 @@ class LanguageModel(nn.Module):
             ids = torch.tensor([feed], device=device)
             state = self.states(self.embed(ids), cache=cache)[0, -1]
             token = int(self.logits(state).argmax())
+            after_seg = bool(out) and out[-1] == self.vocabulary.seg
+            if stop_at_seg and after_seg and token != self.vocabulary.conjunction:
+                break
             out.append(token)
             if on_token is not None:
                 on_token(out)
             if token == self.vocabulary.seg:
                 rows.append(state)
-                if stop_at_seg:
-                    break
             if token == self.vocabulary.eos:
                 break
             feed = [token]

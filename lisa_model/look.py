@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
@@ -14,6 +15,8 @@ from lisa_model.zoom import CropWindow
 
 # Logit of a pixel that was not looked at, or that a first pass took for the target: just "no".
 OUTSIDE = -1.0
+# Cosine from which a concept and a query mean the same.
+SAME_CONCEPT = 0.7
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,9 @@ class Look:
         appearances: (n, dim) float32 of unit length: the vision features under each mask, to be
             compared (by their dot product) with those of another look of the same kind. Zeros for
             an empty mask.
+        presences: (n,) float32 in [0, 1], how likely what is under the mask is what the query
+            means, and none of the other things that the model has concepts of; None for a model
+            that has none. See :func:`presence`.
         timings: seconds per stage.
     """
 
@@ -34,6 +40,7 @@ class Look:
     masks: NDArray[np.bool_]
     scores: NDArray[np.float32]
     appearances: NDArray[np.float32]
+    presences: NDArray[np.float32] | None = None
     timings: dict[str, float] = field(default_factory=dict)
 
 
@@ -91,3 +98,27 @@ def appearance(features: Tensor, logits: Tensor) -> NDArray[np.float32]:
     # No matrix product: autocast would make half precision of it.
     mean = (features.float() * shares.to(features.device)).sum((1, 2))
     return F.normalize(mean, dim=0).cpu().numpy()
+
+
+def presence(appearance: Tensor, query: Tensor, concepts: Tensor, *, scale: float) -> Tensor:
+    """How likely looks are those of what a query means: P(query | looks).
+
+    A softmax over the query and all concepts that mean something else, as in the training of the
+    aligned features. Whether a thing is what was asked for depends less on the side from which it
+    is seen than whether it looks as it did.
+
+    Args:
+        appearance: (dim,) of unit length, or zeros (a mask without pixels: 0 is returned).
+        query: (dim,).
+        concepts: (k, dim).
+        scale: cosine -> logit.
+
+    Returns:
+        scalar in [0, 1].
+    """
+    if not appearance.any():
+        return appearance.new_zeros(())
+    query, concepts = F.normalize(query, dim=-1), F.normalize(concepts, dim=-1)
+    others = concepts[concepts @ query < SAME_CONCEPT]
+    logits = scale * torch.cat([query[None], others]) @ appearance
+    return logits.softmax(0)[0]

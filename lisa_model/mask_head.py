@@ -7,11 +7,16 @@ added, because a small encoder's grid is coarse and household targets are a few 
 * ``similarity``: cosine between the [SEG] prompt and every aligned patch. It enters as SAM's dense
   (mask) prompt, so the decoder starts from where the meant thing seems to be;
 * ``stem``: convolutions on the RGB image at the output resolution, added inside the upscaling
-  (as SAM 2 does with its high-resolution features), for edges that a 14 px patch cannot hold.
+  (as SAM 2 does with its high-resolution features), for edges that a 14 px patch cannot hold;
+* ``referent``: which of several things of one kind is meant ("the red one", "the one left of the
+  laptop"). The prompt says what kind of thing; a second vector of the same [SEG] is compared with
+  what each patch is like: its kind, colour and place in the whole picture.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +32,8 @@ from lisa_model.config import LisaConfig
 UPSCALE = 4  # SAM's decoder answers at four times the feature grid
 PRESENCE_SCALE = 16.0  # cosine -> logit, as in the training of the patch alignment
 STEM_SCALE = 8  # the RGB stem reads the image at eight times the grid
+COLOUR_CHANNELS = 6
+PLACE_CHANNELS = 10
 
 
 @dataclass(frozen=True)
@@ -37,15 +44,18 @@ class ImageFeatures:
         embedding: (B, dim, h, w) neck output.
         aligned: (B, out_dim, h, w) unit-length patch vectors, comparable with a [SEG] prompt.
         stem: (B, dim // 8, 4h, 4w) fine features.
+        keys: (B, referent_dim, h, w) what a referent is compared with; None for a head without.
     """
 
     embedding: Tensor
     aligned: Tensor
     stem: Tensor
+    keys: Tensor | None = None
 
     def select(self, index: Tensor) -> ImageFeatures:
         """Features of the images in ``index`` (n,) int64, one row per prompt."""
-        return ImageFeatures(self.embedding[index], self.aligned[index], self.stem[index])
+        keys = None if self.keys is None else self.keys[index]
+        return ImageFeatures(self.embedding[index], self.aligned[index], self.stem[index], keys)
 
 
 class FineMaskDecoder(MaskDecoder):
@@ -125,6 +135,16 @@ class MaskHead(nn.Module):
             nn.GELU(),
             nn.Conv2d(head.stem_dim, fine, 3, padding=1),
         )
+        self.referent_dim = head.referent_dim
+        if head.referent_dim:
+            inputs = config.out_dim + dim + COLOUR_CHANNELS + PLACE_CHANNELS
+            self.referent_key = nn.Sequential(
+                nn.Conv2d(inputs, dim, 1), nn.GELU(), nn.Conv2d(dim, head.referent_dim, 1)
+            )
+            self.referent_dense = nn.Conv2d(1, dim, 1, bias=False)
+            self.referent_sparse = nn.Linear(head.referent_dim, dim)
+            # Silent at first: the head learns kinds of things before it tells them apart.
+            nn.init.zeros_(self.referent_dense.weight)
         self.position = PositionEmbeddingRandom(dim // 2)
         self.decoder = FineMaskDecoder(
             transformer_dim=dim,
@@ -133,15 +153,23 @@ class MaskHead(nn.Module):
             ),
         )
 
-    def encode(self, vision: Tensor, rgb: Tensor) -> ImageFeatures:
+    def encode(self, vision: Tensor, rgb: Tensor, windows: Tensor | None = None) -> ImageFeatures:
         """Features of a batch of images.
 
         Args:
             vision: (B, vision_dim, h, w) patch features of the frozen encoder.
             rgb: (B, 3, 8h, 8w) the same image, normalised like the encoder's input.
+            windows: (B, 4) x0, y0, x1, y1 of each image in the frame that it was cut from, as
+                shares of the frame's sides; None for whole frames.
         """
         aligned = F.normalize(self.align(vision), dim=1)
-        return ImageFeatures(self.neck(vision), aligned, self.stem(rgb))
+        embedding = self.neck(vision)
+        keys = None
+        if self.referent_dim:
+            here = place(windows, len(vision), vision.shape[-2:], vision)
+            like = [aligned, embedding, colour(rgb, vision.shape[-2:]), here]
+            keys = self.referent_key(torch.cat([one.to(vision.dtype) for one in like], dim=1))
+        return ImageFeatures(embedding, aligned, self.stem(rgb), keys)
 
     def similarity(self, features: ImageFeatures, prompt: Tensor) -> Tensor:
         """Logit per patch that it belongs to the meant thing: (n, h, w); prompt (n, out_dim)."""
@@ -162,8 +190,15 @@ class MaskHead(nn.Module):
         cosine = torch.einsum("kc,chw->khw", concepts, features.aligned[0].float())
         return (PRESENCE_SCALE * cosine).log_softmax(0).flatten(1).amax(1)
 
-    def forward(self, features: ImageFeatures, prompt: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, features: ImageFeatures, prompt: Tensor, referent: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Decode prompts; row i of ``prompt`` (n, out_dim) belongs to row i of ``features``.
+
+        Args:
+            features: one row for each prompt.
+            prompt: what kind of thing is meant.
+            referent: (n, referent_dim) which one; None or zeros for whichever.
 
         Returns:
             mask logits (n, 4h, 4w), predicted IoU (n,), patch similarity logits (n, h, w).
@@ -174,11 +209,53 @@ class MaskHead(nn.Module):
         dense = self.dense_prompt(torch.stack([similarity, contrast], dim=1))
         grid = (features.embedding.shape[-2], features.embedding.shape[-1])
         sparse = self.sparse_prompt(F.normalize(prompt, dim=1) * prompt.shape[1] ** 0.5)
+        sparse = sparse.unsqueeze(1)
+        if features.keys is not None:
+            if referent is None:
+                referent = features.keys.new_zeros(len(prompt), self.referent_dim)
+            which = torch.einsum("nc,nchw->nhw", referent, features.keys) / self.referent_dim**0.5
+            similarity = similarity + which
+            dense = dense + self.referent_dense(which.unsqueeze(1))
+            sparse = torch.cat([sparse, self.referent_sparse(referent).unsqueeze(1)], dim=1)
         logits, iou = self.decoder.predict_fine(
             embedding=features.embedding,
             position=self.position(grid).unsqueeze(0).to(features.embedding.dtype),
-            sparse=sparse.unsqueeze(1),
+            sparse=sparse,
             dense=dense,
             stem=features.stem,
         )
         return logits, iou, similarity
+
+
+def colour(rgb: Tensor, grid: Sequence[int]) -> Tensor:
+    """Mean and deviation of a picture (B, 3, H, W) in each cell of a grid: (B, 6, h, w)."""
+    size = (grid[0], grid[1])
+    mean = F.adaptive_avg_pool2d(rgb, size)
+    variance = F.adaptive_avg_pool2d(rgb.square(), size) - mean.square()
+    return torch.cat([mean, variance.clamp(min=0.0).sqrt()], dim=1)
+
+
+def place(windows: Tensor | None, count: int, grid: Sequence[int], like: Tensor) -> Tensor:
+    """Where the cells of a grid are in the whole frame: (count, 10, h, w).
+
+    Centre (x, y), -1 to 1; sine and cosine of once and twice pi times them.
+
+    Args:
+        windows: (count, 4) as for :meth:`MaskHead.encode`; None for whole frames.
+        count: images.
+        grid: rows and columns.
+        like: for device and dtype.
+    """
+    if windows is None:
+        windows = like.new_tensor([[0.0, 0.0, 1.0, 1.0]]).expand(count, 4)
+    windows = windows.to(like)
+    rows, columns = grid
+    x = (torch.arange(columns, device=like.device, dtype=like.dtype) + 0.5) / columns
+    y = (torch.arange(rows, device=like.device, dtype=like.dtype) + 0.5) / rows
+    x = windows[:, 0:1] + x * (windows[:, 2:3] - windows[:, 0:1])
+    y = windows[:, 1:2] + y * (windows[:, 3:4] - windows[:, 1:2])
+    across = (2 * x - 1)[:, None, :].expand(count, rows, columns)
+    down = (2 * y - 1)[:, :, None].expand(count, rows, columns)
+    both = torch.stack([across, down], dim=1)
+    waves = [wave(turns * math.pi * both) for turns in (1, 2) for wave in (torch.sin, torch.cos)]
+    return torch.cat([both, *waves], dim=1)

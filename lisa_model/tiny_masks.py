@@ -28,10 +28,12 @@ class Seen:
     Attributes:
         vision: (1, vision_dim, h, w) features of the frozen encoder.
         features: what the mask head makes of them.
+        rgb: (1, 3, 8h, 8w) the picture, normalised.
     """
 
     vision: Tensor
     features: ImageFeatures
+    rgb: Tensor
 
 
 @dataclass(frozen=True)
@@ -56,24 +58,45 @@ class Guess:
         return Guess(logits, self.score, self.appearance)
 
 
-def see(model: LisaModel, image: NDArray[np.uint8], patches: int) -> Seen:
-    """Encode a picture (H, W, 3) with about so many patches."""
+def see(
+    model: LisaModel,
+    image: NDArray[np.uint8],
+    patches: int,
+    window: tuple[float, float, float, float] | None = None,
+) -> Seen:
+    """Encode a picture with about so many patches.
+
+    Args:
+        model: the network.
+        image: (H, W, 3) uint8 RGB.
+        patches: about so many.
+        window: x0, y0, x1, y1 of the picture in the frame that it was cut from, as shares of the
+            frame's sides; None for a whole frame.
+    """
     device = model.language.added_embedding.device
     grid = patch_grid(image.shape[0], image.shape[1], patches)
     pixels = encoder_input(image, grid, model.config.patch_size).unsqueeze(0).to(device)
     vision = model.tower(pixels)
     rgb = stem_input(image, grid).unsqueeze(0).to(device)
-    return Seen(vision, model.mask_head.encode(vision.float(), rgb))
+    windows = None if window is None else torch.tensor([window], device=device)
+    return Seen(vision, model.mask_head.encode(vision.float(), rgb, windows), rgb)
 
 
 def look_closer(
-    model: LisaModel, image: NDArray[np.uint8], window: CropWindow, prompts: Tensor, patches: int
+    model: LisaModel,
+    image: NDArray[np.uint8],
+    window: CropWindow,
+    prompts: Tensor,
+    patches: int,
+    referents: Tensor | None = None,
 ) -> list[Guess]:
-    """Guesses inside a window, one for each prompt of (n, out_dim)."""
-    crop = window.cut(image)
-    seen = see(model, crop, patches)
+    """Guesses inside a window, one for each prompt of (n, out_dim), and its referent if any."""
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = window.xyxy
+    shares = (x0 / width, y0 / height, x1 / width, y1 / height)
+    seen = see(model, window.cut(image), patches, shares)
     row = torch.zeros(len(prompts), dtype=torch.long, device=prompts.device)
-    small, iou, _ = model.mask_head(seen.features.select(row), prompts)
+    small, iou, _ = model.mask_head(seen.features.select(row), prompts, referents)
     return [
         Guess(
             upsample(small[k : k + 1], window.height, window.width),
@@ -85,7 +108,13 @@ def look_closer(
 
 
 def best_guess(
-    model: LisaModel, image: NDArray[np.uint8], seen: Seen, prompt: Tensor, *, patches: int
+    model: LisaModel,
+    image: NDArray[np.uint8],
+    seen: Seen,
+    prompt: Tensor,
+    *,
+    patches: int,
+    referent: Tensor | None = None,
 ) -> Guess:
     """The mask of one prompt (1, out_dim) in a frame that was seen.
 
@@ -98,9 +127,10 @@ def best_guess(
         seen: the whole frame.
         prompt: (1, out_dim).
         patches: of a closer look; 0 for none.
+        referent: (1, referent_dim) which one of several; None for whichever.
     """
     height, width = image.shape[:2]
-    small, iou, similarity = model.mask_head(seen.features, prompt)
+    small, iou, similarity = model.mask_head(seen.features, prompt, referent)
     whole = upsample(small, height, width)
     best = Guess(whole, float(iou[0]), appearance(seen.features.aligned[0], small[0]))
     if not patches or not model.config.zoom_candidates:
@@ -112,7 +142,7 @@ def best_guess(
         if window is None or (windows and best.score >= CONFIDENT):
             break
         windows.append(window)
-        closer = look_closer(model, image, window, prompt, patches)[0]
+        closer = look_closer(model, image, window, prompt, patches, referent)[0]
         if closer.score > best.score:
             best = closer.in_frame(window, whole)
     return best

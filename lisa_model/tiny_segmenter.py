@@ -14,7 +14,8 @@ from torch import Tensor
 from transformers.cache_utils import Cache, DynamicCache
 
 from lisa_model.config import preset
-from lisa_model.look import OUTSIDE, Look, check_region, checked_queries
+from lisa_model.look import OUTSIDE, Look, check_region, checked_queries, presence
+from lisa_model.mask_head import PRESENCE_SCALE
 from lisa_model.model import LisaModel
 from lisa_model.progress import OnProgress, Stage, report, token_reporter
 from lisa_model.segmenter import (
@@ -24,7 +25,7 @@ from lisa_model.segmenter import (
     checked_prompt,
     frame_key,
 )
-from lisa_model.tiny_masks import Seen, best_guess, look_closer, see
+from lisa_model.tiny_masks import Guess, Seen, best_guess, look_closer, see
 from lisa_model.vision import check_image
 from lisa_model.zoom import CropWindow
 
@@ -116,7 +117,7 @@ class TinySegmenter(ReasoningSegmenter):
         model, config = self.model, self.model.config
         with self._autocast():
             seen = see(model, image, config.patches)
-            prefix = self._prefix(model.projector(seen.vision))
+            prefix = self._prefix(model.projector(seen.vision, seen.features, seen.rgb))
         return EncodedImage(image=image.copy(), seen=seen, prefix=prefix)
 
     def _prefix(self, visual: Tensor) -> Cache:
@@ -204,7 +205,8 @@ class TinySegmenter(ReasoningSegmenter):
             # Without a row there is no prompt, and no mask.
             width = self.model.config.out_dim
             prompts = language.prompts(rows, presence) if len(rows) else rows.new_zeros(0, width)
-            logits, scores = self.masks(encoded, prompts)
+            which = language.referents(rows) if len(rows) else None
+            logits, scores = self.masks(encoded, prompts, referents=which)
         clock.lap("masks_s")
         return SegmentationResult(
             text=language.vocabulary.decode(ids),
@@ -217,12 +219,23 @@ class TinySegmenter(ReasoningSegmenter):
         )
 
     def masks(
-        self, encoded: EncodedImage, prompts: Tensor, *, zoom: bool = True
+        self,
+        encoded: EncodedImage,
+        prompts: Tensor,
+        *,
+        zoom: bool = True,
+        referents: Tensor | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Decode [SEG] prompts (n, out_dim) on an encoded image.
 
+        Args:
+            encoded: the image.
+            prompts: what kind of thing each [SEG] means.
+            zoom: look closer at a few places.
+            referents: (n, referent_dim) which one of several; None for whichever.
+
         Returns:
-            mask logits (n, H, W) and scores (n,).
+            mask logits (n, H, W) and scores (n,); a mask that the calibration withholds is empty.
         """
         height, width = encoded.image.shape[:2]
         logits = np.empty((len(prompts), height, width), dtype=np.float32)
@@ -231,10 +244,28 @@ class TinySegmenter(ReasoningSegmenter):
         with self._autocast():
             for row, prompt in enumerate(prompts):
                 guess = best_guess(
-                    self.model, encoded.image, encoded.seen, prompt[None], patches=patches
+                    self.model,
+                    encoded.image,
+                    encoded.seen,
+                    prompt[None],
+                    patches=patches,
+                    referent=None if referents is None else referents[row : row + 1],
                 )
-                logits[row], scores[row] = guess.logits, guess.score
+                logits[row], scores[row] = self._judged(guess, prompt)
         return logits, np.clip(scores, 0.0, 1.0)
+
+    def _judged(self, guess: Guess, prompt: Tensor) -> tuple[NDArray[np.float32], float]:
+        """A guess's mask logits (H, W) and calibrated score."""
+        calibration = self.model.config.calibration
+        if calibration is None:
+            return guess.logits, guess.score
+        query = prompt.detach().float().cpu().numpy()[None]
+        presences = self._presences(guess.appearance[None], query)
+        assert presences is not None, "a calibrated model has concepts"
+        score = calibration.score(guess.score, float(presences[0]))
+        if score < calibration.floor:
+            return np.minimum(guess.logits, OUTSIDE), score
+        return guess.logits, score
 
     def look(
         self,
@@ -271,10 +302,27 @@ class TinySegmenter(ReasoningSegmenter):
         logits = np.array([g.logits for g in guesses], dtype=np.float32).reshape(-1, height, width)
         scores = np.array([g.score for g in guesses], dtype=np.float32)
         seen_as = np.array([g.appearance for g in guesses], dtype=np.float32)
+        seen_as = seen_as.reshape(-1, model.config.out_dim)
         return Look(
             mask_logits=logits,
             masks=logits > 0,
             scores=np.clip(scores, 0.0, 1.0),
-            appearances=seen_as.reshape(-1, model.config.out_dim),
+            appearances=seen_as,
+            presences=self._presences(seen_as, queries),
             timings=clock.laps,
+        )
+
+    def _presences(
+        self, appearances: NDArray[np.float32], queries: NDArray[np.float32]
+    ) -> NDArray[np.float32] | None:
+        """How likely what looks like this (n, dim) is what the queries (n, dim) mean; None for a
+        model without concepts."""
+        codebook = self.model.language.codebook
+        if codebook is None:
+            return None
+        concepts = codebook.float().cpu()
+        rows = zip(torch.from_numpy(appearances), torch.from_numpy(queries), strict=True)
+        return np.array(
+            [float(presence(look, query, concepts, scale=PRESENCE_SCALE)) for look, query in rows],
+            dtype=np.float32,
         )

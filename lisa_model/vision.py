@@ -18,7 +18,14 @@ from transformers import Dinov2Model
 
 from lisa_model.config import LisaConfig
 from lisa_model.errors import InvalidImageError
-from lisa_model.mask_head import STEM_SCALE
+from lisa_model.mask_head import (
+    COLOUR_CHANNELS,
+    PLACE_CHANNELS,
+    STEM_SCALE,
+    ImageFeatures,
+    colour,
+    place,
+)
 
 # ImageNet statistics, as DINOv2 was trained with (facebookresearch/dinov2, data/transforms.py).
 MEAN = (0.485, 0.456, 0.406)
@@ -104,20 +111,44 @@ class VisualProjector(nn.Module):
     def __init__(self, *, config: LisaConfig) -> None:
         super().__init__()
         self.grid = config.visual_tokens
+        self.inputs = config.visual_inputs
+        channels = {
+            "vision": 2 * config.vision_dim,
+            "aligned": config.out_dim,
+            "colour": COLOUR_CHANNELS,
+            "place": PLACE_CHANNELS,
+        }
         self.layers = nn.Sequential(
-            nn.Linear(2 * config.vision_dim, config.llm_dim),
+            nn.Linear(sum(channels[one] for one in self.inputs), config.llm_dim),
             nn.GELU(),
             nn.Linear(config.llm_dim, config.llm_dim),
         )
 
-    def forward(self, vision: Tensor) -> Tensor:
-        """(B, dim, h, w) -> (B, rows x columns, llm_dim).
+    def forward(
+        self, vision: Tensor, features: ImageFeatures | None = None, rgb: Tensor | None = None
+    ) -> Tensor:
+        """Visual tokens (B, rows x columns, llm_dim) of whole frames.
 
         Mean and maximum over each cell: the mean alone loses a thing of one or two patches.
+
+        Args:
+            vision: (B, vision_dim, h, w).
+            features: what the mask head made of it; needed for the input ``aligned``.
+            rgb: (B, 3, H, W) the picture, normalised; needed for the input ``colour``.
         """
         vision = vision.float()
-        pooled = torch.cat(
-            [F.adaptive_avg_pool2d(vision, self.grid), F.adaptive_max_pool2d(vision, self.grid)],
-            dim=1,
-        )
-        return self.layers(pooled.flatten(2).transpose(1, 2))
+        pooled = [
+            F.adaptive_avg_pool2d(vision, self.grid),
+            F.adaptive_max_pool2d(vision, self.grid),
+        ]
+        if "aligned" in self.inputs:
+            assert features is not None, "visual_inputs has 'aligned'"
+            # As long as the rest: unit vectors of 256 numbers would hardly be heard.
+            aligned = features.aligned.float() * features.aligned.shape[1] ** 0.5
+            pooled.append(F.adaptive_avg_pool2d(aligned, self.grid))
+        if "colour" in self.inputs:
+            assert rgb is not None, "visual_inputs has 'colour'"
+            pooled.append(colour(rgb.float(), self.grid))
+        if "place" in self.inputs:
+            pooled.append(place(None, len(vision), self.grid, vision))
+        return self.layers(torch.cat(pooled, dim=1).flatten(2).transpose(1, 2))

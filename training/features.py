@@ -21,24 +21,69 @@ from lisa_model.vision import STEM_SCALE, VisionTower, encoder_input, patch_grid
 from lisa_model.zoom import CropWindow, zoom_window
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class View:
-    """One cached view (whole frame or crop).
+    """One cached view (whole frame or crop), without its arrays.
 
     Attributes:
-        vision: (C, h, w) float16 patch features.
-        rgb: (8h, 8w, 3) uint8 for the stem.
-        ids: (8h, 8w) uint8 instance id, 0 background.
+        path: file of the frame's views.
+        number: of the view in that file; 0 is the whole frame.
+        frame: name of the frame.
+        shape: (h, w) of the patch grid.
+        window: x0, y0, x1, y1 in the frame, as shares of its sides.
         instances: the frame's instance dictionaries that are large and whole enough here to ask
             for.
     """
 
+    path: Path
+    number: int
     frame: str
-    zoomed: bool
+    shape: tuple[int, int]
+    window: tuple[float, float, float, float]
+    instances: list[dict[str, Any]]
+
+    @property
+    def zoomed(self) -> bool:
+        """Whether it is a crop."""
+        return self.number > 0
+
+    def read(self, *, mirrored: bool = False) -> LoadedView:
+        """Read the arrays from disk.
+
+        Args:
+            mirrored: swap left and right (frozen features mirror well enough).
+        """
+        with np.load(self.path) as data:
+            vision, rgb, ids = (data[f"{name}{self.number}"] for name in ("vision", "rgb", "ids"))
+        window = self.window
+        if mirrored:
+            vision, rgb, ids = vision[:, :, ::-1], rgb[:, ::-1], ids[:, ::-1]
+            window = (1.0 - window[2], window[1], 1.0 - window[0], window[3])
+        return LoadedView(view=self, vision=vision, rgb=rgb, ids=ids, window=window)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedView:
+    """A view with its arrays, mirrored or not.
+
+    Attributes:
+        view: what it is of.
+        vision: (C, h, w) float16 patch features.
+        rgb: (8h, 8w, 3) uint8 for the stem.
+        ids: (8h, 8w) uint8 instance id, 0 background.
+        window: as the view's, mirrored when the arrays are.
+    """
+
+    view: View
     vision: NDArray[np.float16]
     rgb: NDArray[np.uint8]
     ids: NDArray[np.uint8]
-    instances: list[dict[str, Any]]
+    window: tuple[float, float, float, float]
+
+    @property
+    def instances(self) -> list[dict[str, Any]]:
+        """Of the view."""
+        return self.view.instances
 
 
 def random_window(frame: RgbdFrame, rng: random.Random) -> CropWindow:
@@ -127,7 +172,7 @@ def cache_split(
 
 
 def open_views(path: Path, whole_min: int = 60, zoom_min: int = 150) -> list[View]:
-    """All views of one cached frame.
+    """All views of one cached frame; their arrays stay on disk.
 
     Args:
         path: file written by :func:`cache_split`.
@@ -135,9 +180,10 @@ def open_views(path: Path, whole_min: int = 60, zoom_min: int = 150) -> list[Vie
     """
     with np.load(path) as data:
         meta = json.loads(bytes(data["meta"]))
+        _, _, width, height, _ = (int(v) for v in data["window0"])
         views = []
         for number in range(sum(key.startswith("vision") for key in data.files)):
-            x0, y0, x1, y1, zoomed = (int(v) for v in data[f"window{number}"])
+            x0, y0, x1, y1, _ = (int(v) for v in data[f"window{number}"])
             ids = data[f"ids{number}"]
             scale = ids.size / ((x1 - x0) * (y1 - y0))
             counts = np.bincount(ids.ravel(), minlength=256)
@@ -145,16 +191,15 @@ def open_views(path: Path, whole_min: int = 60, zoom_min: int = 150) -> list[Vie
             for item in meta["instances"]:
                 inside = counts[item["id"]]
                 cover = inside / max(item["area"] * scale, 1.0)
-                least = zoom_min if zoomed else whole_min
-                if inside >= least and cover > 0.6:
+                if inside >= (zoom_min if number else whole_min) and cover > 0.6:
                     kept.append(item)
             views.append(
                 View(
+                    path=path,
+                    number=number,
                     frame=meta["name"],
-                    zoomed=bool(zoomed),
-                    vision=data[f"vision{number}"],
-                    rgb=data[f"rgb{number}"],
-                    ids=ids,
+                    shape=(ids.shape[0] // STEM_SCALE, ids.shape[1] // STEM_SCALE),
+                    window=(x0 / width, y0 / height, x1 / width, y1 / height),
                     instances=kept,
                 )
             )

@@ -1,6 +1,6 @@
 """lisa-tiny from rendered frames to shippable weights: every stage in order, each resumable.
 
-Run: ``python -m training.make_tiny --frames data/household --work data/tiny``
+Run: ``python -m training.make_tiny --frames data/homereason --work data/tiny --seed 0``
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.homereason.files import questions_folder
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -20,49 +22,64 @@ class Recipe:
         text_steps: LLM alone, 32 intents a step.
         vision_steps: mask head alone, 8 views a step.
         dense_steps: of these, steps of dense patch-name alignment before the first mask.
-        joint_steps: the LLM's side again, now behind images, 5 frames a step.
+        joint_steps: everything, 5 frames of up to 10 questions a step.
         crops: zoomed views cached per frame.
+        passes: times that questions are drawn for each training frame.
+        seed: of all that is drawn, except for the frames and the questions of validation and test.
     """
 
-    text_steps: int = 600
-    vision_steps: int = 1600
-    dense_steps: int = 300
-    joint_steps: int = 320
+    text_steps: int = 1200
+    vision_steps: int = 4000
+    dense_steps: int = 500
+    joint_steps: int = 1500
     crops: int = 1
+    passes: int = 3
     seed: int = 0
 
 
 def commands(frames: Path, work: Path, recipe: Recipe) -> list[list[str]]:
     """The stages as module command lines, in order."""
-    features = work / "features" / "train"
+    features, mine = work / "features" / "train", work / f"seed{recipe.seed}"
     seed = ["--seed", str(recipe.seed)]
-    text = ["training.stage_text", "--out", str(work / "text.pt")]
-    text += ["--steps", str(recipe.text_steps), *seed]
+    asked = questions_folder(frames)
+    out = [["training.homereason.build", "--frames", str(frames), "--out", str(asked)]]
+    passes = [asked / "train.jsonl"]
+    for number in range(1, recipe.passes):
+        folder = asked / f"pass{number}"
+        passes.append(folder / "train.jsonl")
+        build = ["training.homereason.build", "--frames", str(frames), "--out", str(folder)]
+        out.append([*build, "--only", "train", "--seed", str(number)])
     cache = ["training.cache_features", str(frames / "train"), str(features)]
-    cache += ["--crops", str(recipe.crops)]
+    text = ["training.stage_text", "--out", str(mine / "text.pt")]
     vision = ["training.stage_vision", "--features", str(features)]
-    vision += ["--out", str(work / "vision.pt"), "--steps", str(recipe.vision_steps)]
-    vision += ["--dense-steps", str(recipe.dense_steps), *seed]
-    joint = ["training.stage_joint", "--features", str(features), "--text", str(work / "text.pt")]
-    joint += ["--vision", str(work / "vision.pt"), "--out", str(work / "joint")]
-    joint += ["--steps", str(recipe.joint_steps), *seed]
-    joint += ["--language-only"]
-    whole = ["training.assemble", "--language", str(work / "joint")]
-    whole += ["--head", str(work / "vision.pt"), "--out", str(work / "model")]
-    return [cache, text, vision, joint, whole]
+    vision += ["--out", str(mine / "vision.pt"), "--steps", str(recipe.vision_steps)]
+    joint = ["training.stage_joint", "--features", str(features), "--questions"]
+    joint += [*(str(one) for one in passes), "--text", str(mine / "text.pt")]
+    joint += ["--vision", str(mine / "vision.pt"), "--out", str(mine / "joint")]
+    calibrate = ["training.calibrate", "--model", str(mine / "joint"), "--frames", str(frames)]
+    return [
+        *out,
+        [*cache, "--crops", str(recipe.crops)],
+        [*text, "--steps", str(recipe.text_steps), *seed],
+        [*vision, "--dense-steps", str(recipe.dense_steps), *seed],
+        [*joint, "--steps", str(recipe.joint_steps), *seed],
+        [*calibrate, "--out", str(mine / "model")],
+    ]
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=Path, default=Path("data/household"))
+    parser.add_argument("--frames", type=Path, default=Path("data/homereason"))
     parser.add_argument("--work", type=Path, default=Path("data/tiny"))
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    (args.work / f"seed{args.seed}").mkdir(parents=True, exist_ok=True)
     for command in commands(args.frames, args.work, Recipe(seed=args.seed)):
         print("==", " ".join(command), flush=True)
         subprocess.run([sys.executable, "-u", "-m", *command], check=True)
-    print(f"trained model: {args.work / 'model'} (lisa segment --model {args.work / 'model'} ...)")
+    folder = args.work / f"seed{args.seed}" / "model"
+    print(f"trained model: {folder} (lisa segment --model {folder} ...)")
 
 
 if __name__ == "__main__":

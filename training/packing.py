@@ -21,12 +21,12 @@ class PackedQuestion:
     Attributes:
         ids: question and answer (or the answer's beginning).
         answer_start: index in ``ids`` of the answer's first token.
-        seg: index in ``ids`` of the token whose state predicts [SEG], or None.
+        segs: indices in ``ids`` of the tokens whose states predict a [SEG].
     """
 
     ids: list[int]
     answer_start: int
-    seg: int | None
+    segs: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,16 @@ class PackedBatch:
 
 
 def pack_question(model: LanguageModel, intent: str, answer: str, whole: bool) -> PackedQuestion:
-    """Ids of a question with its answer, or only up to where [SEG] is predicted."""
+    """Ids of a question with its answer, or only up to where its last [SEG] is predicted."""
     vocabulary = model.vocabulary
     question = vocabulary.question(intent)
     full = vocabulary.encode_answer(answer)
-    has_seg = vocabulary.seg in full
-    seg = full.index(vocabulary.seg) if has_seg else None
-    kept = full if whole or seg is None else full[:seg]
+    at = [index for index, token in enumerate(full) if token == vocabulary.seg]
+    kept = full if whole or not at else full[: at[-1]]
     return PackedQuestion(
         ids=question + kept,
         answer_start=len(question),
-        seg=None if seg is None else len(question) + seg - 1,
+        segs=tuple(len(question) + index - 1 for index in at),
     )
 
 

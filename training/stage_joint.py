@@ -1,7 +1,8 @@
-"""Stage 3: everything together: image + intent -> answer with [SEG] -> masks.
+"""Stage 3: everything together: image + question -> answer with [SEG] -> masks.
 
 Run: ``python -m training.stage_joint --features data/tiny/features/train
---text data/tiny/text.pt --vision data/tiny/vision.pt --out data/tiny/joint --steps 400``
+--questions data/homereason_questions/train.jsonl --text data/tiny/text.pt
+--vision data/tiny/vision.pt --out data/tiny/joint --steps 1000``
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import math
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,112 +20,340 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lisa_model.config import LisaConfig, preset
+from lisa_model.mask_head import ImageFeatures
 from lisa_model.model import LisaModel
-from training.features import View, target_masks
-from training.household.language import IMPLICIT, explicit_intent, implicit_intent
+from training.features import LoadedView, View, target_masks
 from training.household.taxonomy import load_categories
 from training.losses import mask_iou, mask_losses
 from training.name_space import name_vectors
 from training.packing import PackedQuestion, pack, pack_question
+from training.question_store import SIDED, QuestionStore, spoken_answer
 from training.small_talk import draw_small_talk
-from training.stage_text import (
-    COSINE_SCALE,
-    answer_for,
-    answer_vocabulary,
-    sampled_answer_loss,
-)
+from training.stage_text import COSINE_SCALE, answer_vocabulary, sampled_answer_loss
 from training.stage_vision import dense_alignment_loss
-from training.views import ViewBatch, ViewStore, flip, view_tensors
+from training.views import ViewBatch, ViewStore, view_tensors, view_windows
 
 # Share of frames that are also asked something that no thing answers.
-SMALL_TALK_SHARE = 0.6
+SMALL_TALK_SHARE = 0.5
+# Share of [SEG] that are decoded without their referent: a kept prompt has none (follow mode).
+WITHOUT_REFERENT = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointRecipe:
+    """How the stage trains.
+
+    Args:
+        steps: in all.
+        frames: of a step.
+        questions: of a frame, at most.
+        language_rate: learning rate of LoRA, added rows, gamma and projector.
+        head_rate: of the mask head; 0 leaves it as it is.
+        seed: of everything drawn.
+    """
+
+    steps: int = 1000
+    frames: int = 5
+    questions: int = 10
+    language_rate: float = 5e-4
+    head_rate: float = 2e-4
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Target:
+    """What one [SEG] of an answer marks."""
+
+    category: int
+    ids: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One question: its category, or None for small talk."""
+    """One question about a frame; no targets where nothing is to be marked."""
 
-    category: int | None
     packed: PackedQuestion
+    targets: tuple[Target, ...]
 
 
-def ask(model: LisaModel, view: View, count: int, spoken: bool, rng: random.Random) -> list[Asked]:
-    """Questions about the things of a frame (unambiguous ones), and now and then small talk."""
-    categories = load_categories()
-    index = {name: k for k, name in enumerate(categories)}
-    here = sorted({item["category"] for item in view.instances})
-    groups = [categories[name].group or name for name in here]
-    out = []
-    for name in rng.sample(here, min(count, len(here))):
-        category = categories[name]
-        intent = None
-        if groups.count(category.group or name) == 1 and rng.random() < 0.65:
-            intent = implicit_intent(category, "train", rng.choice(IMPLICIT), rng)
-        if intent is None:
-            intent = explicit_intent(category, "train", rng)
-        packed = pack_question(model.language, intent, answer_for(category.title), spoken)
-        out.append(Asked(index[name], packed))
+@dataclass(frozen=True)
+class Seg:
+    """One [SEG] that the LLM has predicted: which frame, what it means, and its prompts."""
+
+    row: int
+    target: Target
+    prompt: Tensor
+    referent: Tensor | None
+
+
+def ask(
+    model: LisaModel, store: QuestionStore, view: View, count: int, rng: random.Random
+) -> tuple[list[Asked], bool]:
+    """Questions about a frame, and now and then small talk; and whether it may be mirrored."""
+    index = {name: k for k, name in enumerate(load_categories())}
+    out, free = [], True
+    for question in store.draw(view.frame, count, rng):
+        free = free and question.kind != SIDED
+        packed = pack_question(model.language, question.text, spoken_answer(question), True)
+        pairs = zip(question.categories, question.targets, strict=False)
+        out.append(Asked(packed, tuple(Target(index[name], ids) for name, ids in pairs)))
     if rng.random() < SMALL_TALK_SHARE:
         turn, reply = draw_small_talk(rng)
-        out.append(Asked(None, pack_question(model.language, turn, reply, True)))
-    return out
+        out.append(Asked(pack_question(model.language, turn, reply, True), ()))
+    return out, free
 
 
 def decode_views(
     model: LisaModel,
-    views: list[View],
-    asked: list[list[Asked]],
-    prompts: list[list[Tensor | None]],
+    features: ImageFeatures | None,
+    views: Sequence[LoadedView],
+    segs: list[Seg],
     names: Tensor,
+    rng: random.Random,
 ) -> tuple[dict[str, Tensor], float]:
-    """Losses of every question on every view (of one grid size) that shows its target."""
-    order = list(load_categories())
+    """Losses of every [SEG] whose target a view shows, and their mean IoU.
+
+    Args:
+        features: of the views, when they are computed already.
+        views: one for each row, of one grid size.
+    """
     vision, rgb = view_tensors(views)
-    owner, category, chosen, targets = [], [], [], []
-    for row, (view, questions, mine) in enumerate(zip(views, asked, prompts, strict=True)):
-        wanted = []
-        for question, prompt in zip(questions, mine, strict=True):
-            if question.category is None or prompt is None:
-                continue
-            name = order[question.category]
-            ids = tuple(i["id"] for i in view.instances if i["category"] == name)
-            if ids:
-                wanted.append(ids)
-                owner.append(row)
-                category.append(question.category)
-                chosen.append(prompt)
-        if wanted:
-            targets.append(target_masks(view.ids, wanted))
-    if not owner:
+    shown = [
+        [seg for seg in segs if seg.row == row and shows(view, seg.target)]
+        for row, view in enumerate(views)
+    ]
+    chosen = [seg for group in shown for seg in group]
+    if not chosen:
         return {}, 0.0
-    rows, target = torch.tensor(owner), torch.cat(targets)
-    head = model.mask_head
+    targets = [
+        target_masks(view.ids, [seg.target.ids for seg in group])
+        for view, group in zip(views, shown, strict=True)
+        if group
+    ]
+    rows = torch.tensor([seg.row for seg in chosen])
+    target = torch.cat(targets)
+    referent = None
+    if chosen[0].referent is not None:
+        kept = torch.tensor([[float(rng.random() >= WITHOUT_REFERENT)] for _ in chosen])
+        # Without it only what is one of its kind in the frame has one right mask.
+        alone = torch.tensor([[float(is_alone(views[s.row], s.target))] for s in chosen])
+        stacked = torch.stack([s.referent for s in chosen if s.referent is not None])
+        referent = stacked * torch.maximum(kept, 1 - alone)
     with torch.autocast("cpu", torch.bfloat16):
-        features = head.encode(vision, rgb)
-        logits, iou, similarity = head(features.select(rows), torch.stack(chosen))
+        if features is None:
+            features = model.mask_head.encode(vision, rgb, view_windows(views))
+        logits, iou, similarity = model.mask_head(
+            features.select(rows), torch.stack([s.prompt for s in chosen]), referent
+        )
     terms = mask_losses(logits.float(), iou.float(), similarity.float(), target)
-    batch = ViewBatch(vision, rgb, rows, torch.tensor(category), target, views)
+    category = torch.tensor([seg.target.category for seg in chosen])
+    batch = ViewBatch(vision, rgb, rows, category, target, views)
     terms["dense"] = 0.5 * dense_alignment_loss(features, batch, names)
     return terms, float(mask_iou(logits.float(), target).mean())
 
 
-def train(
-    *,
-    config: LisaConfig,
-    features: Path,
-    text: Path,
-    vision: Path,
-    out: Path,
-    steps: int,
-    frames: int,
-    questions: int,
-    seed: int,
-    language_only: bool,
-) -> None:
-    """Train everything that ships; writes ``out`` as a model folder, resumes from it."""
-    torch.manual_seed(seed)
-    rng = random.Random(seed)
-    names = name_vectors(config.out_dim)
+def shows(view: LoadedView, target: Target) -> bool:
+    """Whether all of a target is in a view, large enough to be asked for."""
+    return set(target.ids) <= {item["id"] for item in view.instances}
+
+
+def is_alone(view: LoadedView, target: Target) -> bool:
+    """Whether a view shows no other thing of the target's kind."""
+    kind = {item["category"] for item in view.instances if item["id"] in target.ids}
+    return all(i["id"] in target.ids for i in view.instances if i["category"] in kind)
+
+
+class JointTraining:
+    """The stage: model, optimiser, data, and how far it is; resumes from ``out``."""
+
+    def __init__(
+        self,
+        *,
+        config: LisaConfig,
+        recipe: JointRecipe,
+        features: Path,
+        questions: list[Path],
+        text: Path,
+        vision: Path,
+        out: Path,
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.out = out
+        self.rng = random.Random(recipe.seed)
+        self.names = name_vectors(config.out_dim)
+        self.questions = QuestionStore(files=questions)
+        self.views = ViewStore(folder=features)
+        self.model = _start(config, text, vision, self.names)
+        model = self.model
+        self.kept = answer_vocabulary(model.language.vocabulary)
+        language = [p for p in model.language.parameters() if p.requires_grad]
+        head = list(model.mask_head.parameters())
+        fresh = [p for n, p in model.mask_head.named_parameters() if n.startswith("referent")]
+        old = [p for n, p in model.mask_head.named_parameters() if not n.startswith("referent")]
+        if not recipe.head_rate:
+            model.mask_head.requires_grad_(False)
+        self.parameters = [*language, *head, *model.projector.parameters()]
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": language, "peak": recipe.language_rate},
+                {"params": list(model.projector.parameters()), "peak": recipe.language_rate},
+                {"params": fresh, "peak": 4 * recipe.head_rate},
+                {"params": old, "peak": recipe.head_rate},
+            ],
+            lr=recipe.language_rate,
+            weight_decay=0.01,
+            betas=(0.9, 0.98),
+        )
+        self.step = 0
+        self.average: dict[str, float] = {}
+        if self.state_file.exists():
+            saved = torch.load(self.state_file, weights_only=True)
+            model.load_trained(saved["model"], source=str(self.state_file))
+            self.optimiser.load_state_dict(saved["optimiser"])
+            self.step = saved["step"]
+            self.rng.seed(f"{recipe.seed}/{self.step}")
+
+    @property
+    def state_file(self) -> Path:
+        """Model, optimiser and step."""
+        return self.out / "optimiser.pt"
+
+    def save(self) -> None:
+        """Write the state, and the model as a folder."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        state = {
+            "model": self.model.trained_state(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+        }
+        part = self.state_file.with_suffix(".part")
+        torch.save(state, part)
+        part.rename(self.state_file)
+        self.model.save_trained(self.out)
+
+    def run(self) -> None:
+        """Train to the last step."""
+        started, first = time.time(), self.step
+        while self.step < self.recipe.steps:
+            terms = self._step()
+            self.step += 1
+            for key, value in terms.items():
+                self._note(key, value)
+            if self.step % 5 == 0:
+                each = (time.time() - started) / (self.step - first)
+                line = " ".join(f"{k} {v:.3f}" for k, v in self.average.items())
+                left = each * (self.recipe.steps - self.step) / 60
+                at = f"{self.step}/{self.recipe.steps}"
+                print(f"{at} {each:.2f} s each, {left:.1f} min left, {line}", flush=True)
+            if self.step % 50 == 0:
+                self.save()
+        self.save()
+
+    def _note(self, key: str, value: float) -> None:
+        self.average[key] = self.average.get(key, value) + 0.03 * (
+            value - self.average.get(key, value)
+        )
+
+    def _draw(self) -> tuple[list[LoadedView], list[LoadedView], list[list[Asked]]]:
+        """Whole frames, one crop of each, and their questions."""
+        self.views.refresh()
+        usable = [g for name, g in self.views.frames.items() if name in self.questions]
+        shape = self.rng.choice(usable)[0].shape
+        usable = [g for g in usable if g[0].shape == shape]
+        whole, crops, asked = [], [], []
+        for views in self.rng.sample(usable, min(self.recipe.frames, len(usable))):
+            mine, free = ask(self.model, self.questions, views[0], self.recipe.questions, self.rng)
+            mirrored = free and self.rng.random() < 0.5
+            whole.append(views[0].read(mirrored=mirrored))
+            crop = self.rng.choice(views[1:]) if len(views) > 1 else views[0]
+            crops.append(crop.read(mirrored=mirrored))
+            asked.append(mine)
+        return whole, crops, asked
+
+    def _step(self) -> dict[str, float]:
+        whole, crops, asked = self._draw()
+        model = self.model
+        rate = min(1.0, (self.step + 1) / 30)
+        rate *= 0.5 + 0.5 * math.cos(math.pi * self.step / self.recipe.steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["peak"] * max(rate, 0.02)
+        vision, rgb = view_tensors(whole)
+        with torch.autocast("cpu", torch.bfloat16):
+            features = model.mask_head.encode(vision, rgb)
+            visual = model.projector(vision, features, rgb)
+            batch = pack(model.language, visual, [[a.packed for a in q] for q in asked])
+            states = model.language.states(
+                batch.embeddings, mask=batch.mask, position_ids=batch.positions
+            )
+        terms, segs = self._language_terms(asked, batch.starts, states, features)
+        if self.recipe.head_rate:
+            for label, views, known in (("whole", whole, features), ("zoom", crops, None)):
+                if len({v.vision.shape for v in views}) > 1:
+                    continue  # a mixed batch of aspect ratios; rare
+                some, found = decode_views(model, known, views, segs, self.names, self.rng)
+                for key, value in some.items():
+                    terms[key] = terms.get(key, torch.zeros(())) + 0.5 * value
+                self._note(label, found)
+        loss = torch.stack(list(terms.values())).sum()
+        self.optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimiser.step()
+        return {key: float(value.detach()) for key, value in terms.items()}
+
+    def _language_terms(
+        self,
+        asked: list[list[Asked]],
+        starts: list[list[int]],
+        states: Tensor,
+        features: ImageFeatures,
+    ) -> tuple[dict[str, Tensor], list[Seg]]:
+        language = self.model.language
+        assert language.codebook is not None, "lisa-tiny has a codebook"
+        rows, places, meant, spoken, spoken_ids = [], [], [], [], []
+        for row, (questions, begins) in enumerate(zip(asked, starts, strict=True)):
+            for question, begin in zip(questions, begins, strict=True):
+                packed = question.packed
+                for at, target in zip(packed.segs, question.targets, strict=True):
+                    rows.append(row)
+                    places.append(begin + at)
+                    meant.append(target)
+                for at in range(packed.answer_start, len(packed.ids)):
+                    spoken.append(states[row, begin + at - 1])
+                    spoken_ids.append(packed.ids[at])
+        seen = states[torch.tensor(rows), torch.tensor(places)].float()
+        # As at inference: of two readings of an intent, the visible one wins.
+        with torch.no_grad():
+            presence = torch.stack(
+                [
+                    self.model.mask_head.log_presence(
+                        features.select(torch.tensor([row])), language.codebook
+                    )
+                    for row in range(len(asked))
+                ]
+            )
+        prompts = language.prompts(seen, presence[torch.tensor(rows)])
+        referents = language.referents(seen)
+        cosine = F.normalize(language.raw_prompts(seen), dim=1) @ self.names.T
+        wanted = torch.tensor([one.category for one in meant])
+        terms = {
+            "name": F.cross_entropy(COSINE_SCALE * cosine, wanted, label_smoothing=0.05),
+            "answer": 0.3
+            * sampled_answer_loss(
+                language, torch.stack(spoken).float(), torch.tensor(spoken_ids), self.kept
+            ),
+        }
+        self._note("right", float((cosine.argmax(1) == wanted).float().mean()))
+        segs = [
+            Seg(row, target, prompts[k], None if referents is None else referents[k])
+            for k, (row, target) in enumerate(zip(rows, meant, strict=True))
+        ]
+        return terms, segs
+
+
+def _start(config: LisaConfig, text: Path, vision: Path, names: Tensor) -> LisaModel:
+    """The model as the stages before it left it."""
     model = LisaModel.from_base(config=config, llm_dtype=torch.bfloat16)
     for parameter in model.parameters():
         if parameter.requires_grad:
@@ -132,129 +362,44 @@ def train(
     model.mask_head.load_state_dict(torch.load(vision, weights_only=True))
     assert model.language.codebook is not None, "lisa-tiny has a codebook"
     model.language.codebook.copy_(names)
-    language = [p for p in model.language.parameters() if p.requires_grad]
-    head = list(model.mask_head.parameters())
-    projector = list(model.projector.parameters())
     # Visual tokens start silent: the text stage has never seen one.
-    torch.nn.init.normal_(projector[-2], std=0.002)
-    torch.nn.init.zeros_(projector[-1])
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": language, "lr": 5e-4},
-            {"params": head, "lr": 5e-4},
-            {"params": projector, "lr": 5e-4},
-        ],
-        weight_decay=0.01,
-        betas=(0.9, 0.98),
-    )
-    for group in optimiser.param_groups:
-        group["peak"] = group["lr"]
-    state_file = out / "optimiser.pt"
-    step = 0
-    if state_file.exists():
-        saved = torch.load(state_file, weights_only=True)
-        model.load_trained(saved["model"], source=str(state_file))
-        optimiser.load_state_dict(saved["optimiser"])
-        step = saved["step"]
-        rng.seed(f"{seed}/{step}")
-
-    def save() -> None:
-        out.mkdir(parents=True, exist_ok=True)
-        state = {"model": model.trained_state(), "optimiser": optimiser.state_dict(), "step": step}
-        part = state_file.with_suffix(".part")
-        torch.save(state, part)
-        part.rename(state_file)
-        model.save_trained(out)
-
-    kept = answer_vocabulary(model.language.vocabulary)
-    store = ViewStore(folder=features)
-    average: dict[str, float] = {}
-    started, first = time.time(), step
-    while step < steps:
-        store.refresh()
-        spoken = language_only or step % 3 == 0
-        groups = rng.sample(list(store.frames.values()), frames)
-        groups = [[flip(v) for v in g] if rng.random() < 0.5 else g for g in groups]
-        groups = [g for g in groups if g[0].instances]
-        whole = [g[0] for g in groups]
-        crops = [rng.choice(g[1:]) if len(g) > 1 else g[0] for g in groups]
-        asked = [ask(model, view, questions, spoken, rng) for view in whole]
-        rate = min(1.0, (step + 1) / 30) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
-        for group in optimiser.param_groups:
-            group["lr"] = group["peak"] * max(rate, 0.02)
-        visual = model.projector(view_tensors(whole)[0])
-        with torch.autocast("cpu", torch.bfloat16):
-            batch = pack(model.language, visual, [[a.packed for a in q] for q in asked])
-            states = model.language.states(
-                batch.embeddings, mask=batch.mask, position_ids=batch.positions
-            )
-        prompts: list[list[Tensor | None]] = []
-        cosine, targets, spoken_states, spoken_ids = [], [], [], []
-        for row, (mine, starts) in enumerate(zip(asked, batch.starts, strict=True)):
-            prompts.append([])
-            for item, start in zip(mine, starts, strict=True):
-                packed = item.packed
-                if packed.seg is not None:
-                    state = states[row, start + packed.seg]
-                    prompts[-1].append(model.language.prompts(state))
-                    raw = model.language.raw_prompts(state)
-                    cosine.append(F.normalize(raw, dim=0) @ names.T)
-                    targets.append(item.category)
-                else:
-                    prompts[-1].append(None)
-                for at in range(packed.answer_start, len(packed.ids)):
-                    spoken_states.append(states[row, start + at - 1])
-                    spoken_ids.append(packed.ids[at])
-        terms = {
-            "name": F.cross_entropy(
-                COSINE_SCALE * torch.stack(cosine), torch.tensor(targets), label_smoothing=0.05
-            ),
-            "answer": 0.3
-            * sampled_answer_loss(
-                model.language, torch.stack(spoken_states).float(), torch.tensor(spoken_ids), kept
-            ),
-        }
-        decoded = [] if language_only else [("whole", whole), ("zoom", crops)]
-        for label, views in decoded:
-            if len({v.vision.shape for v in views}) > 1:
-                continue  # a mixed batch of aspect ratios; rare
-            some, found = decode_views(model, views, asked, prompts, names)
-            for key, value in some.items():
-                terms[key] = terms.get(key, torch.zeros(())) + 0.5 * value
-            average[label] = average.get(label, found) + 0.03 * (found - average.get(label, found))
-        loss = torch.stack(list(terms.values())).sum()
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(language + head + projector, 1.0)
-        optimiser.step()
-        step += 1
-        for key, value in terms.items():
-            seen = float(value.detach())
-            average[key] = average.get(key, seen) + 0.03 * (seen - average.get(key, seen))
-        if step % 5 == 0:
-            each = (time.time() - started) / (step - first)
-            line = " ".join(f"{k} {v:.3f}" for k, v in average.items())
-            left = each * (steps - step) / 60
-            print(f"{step}/{steps} {each:.2f} s each, {left:.1f} min left, {line}", flush=True)
-        if step % 50 == 0:
-            save()
-    save()
+    last = model.projector.layers[-1]
+    assert isinstance(last, torch.nn.Linear)
+    torch.nn.init.normal_(last.weight, std=0.002)
+    torch.nn.init.zeros_(last.bias)
+    return model
 
 
 def main() -> None:
     """Command line."""
+    recipe = JointRecipe()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--questions", type=Path, required=True, nargs="+")
     parser.add_argument("--text", type=Path, required=True)
     parser.add_argument("--vision", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--frames", type=int, default=5)
-    parser.add_argument("--questions", type=int, default=6)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--language-only", action="store_true", help="leave the mask head as it is")
+    parser.add_argument("--steps", type=int, default=recipe.steps)
+    parser.add_argument("--frames", type=int, default=recipe.frames)
+    parser.add_argument("--questions-each", type=int, default=recipe.questions)
+    parser.add_argument("--head-rate", type=float, default=recipe.head_rate)
+    parser.add_argument("--seed", type=int, default=recipe.seed)
     args = parser.parse_args()
-    train(config=preset("lisa-tiny"), **vars(args))
+    JointTraining(
+        config=preset("lisa-tiny"),
+        recipe=JointRecipe(
+            steps=args.steps,
+            frames=args.frames,
+            questions=args.questions_each,
+            head_rate=args.head_rate,
+            seed=args.seed,
+        ),
+        features=args.features,
+        questions=args.questions,
+        text=args.text,
+        vision=args.vision,
+        out=args.out,
+    ).run()
 
 
 if __name__ == "__main__":

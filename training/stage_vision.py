@@ -20,7 +20,7 @@ from lisa_model.mask_head import ImageFeatures, MaskHead
 from training.losses import mask_iou, mask_losses
 from training.name_space import name_vectors
 from training.stage_text import COSINE_SCALE
-from training.views import ViewBatch, ViewStore
+from training.views import ViewBatch, ViewStore, view_windows
 
 
 def dense_alignment_loss(features: ImageFeatures, batch: ViewBatch, names: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ def train(
                 aligned = F.normalize(head.align(batch.vision).float(), dim=1)
                 encoded = ImageFeatures(aligned, aligned, aligned)
             else:
-                encoded = head.encode(batch.vision, batch.rgb)
+                encoded = head.encode(batch.vision, batch.rgb, view_windows(batch.views))
                 prompts = noisy_prompts(names, batch.category, 0.6)
                 logits, iou, similarity = head(encoded.select(batch.owner), prompts)
         terms = {
@@ -129,7 +129,7 @@ def train(
         if not dense:
             present = batch.target.flatten(1).amax(1) > 0.5
             found = mask_iou(logits.float(), batch.target)[present].mean().item()
-            seen["zoom_iou" if batch.views[0].zoomed else "whole_iou"] = found
+            seen["zoom_iou" if batch.views[0].view.zoomed else "whole_iou"] = found
         for key, value in seen.items():
             average[key] = average.get(key, value) + 0.03 * (value - average.get(key, value))
         if step % 25 == 0:

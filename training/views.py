@@ -1,11 +1,11 @@
-"""All cached views in memory, and batches of them with questions."""
+"""All cached views, and batches of them with questions."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lisa_model.vision import MEAN, STD
-from training.features import View, open_views, target_masks
+from training.features import LoadedView, View, open_views, target_masks
 from training.household.taxonomy import load_categories
 
 
@@ -26,7 +26,7 @@ class ViewBatch:
         owner: (n,) view row of each question.
         category: (n,) taxonomy index of each question's target.
         target: (n, 4h, 4w) soft masks; all zero where the category is absent on purpose.
-        views: the views, flipped as the tensors are.
+        views: the views, mirrored as the tensors are.
     """
 
     vision: Tensor
@@ -34,20 +34,10 @@ class ViewBatch:
     owner: Tensor
     category: Tensor
     target: Tensor
-    views: list[View]
+    views: Sequence[LoadedView]
 
 
-def flip(view: View) -> View:
-    """Mirror left and right (frozen features mirror well enough)."""
-    return replace(
-        view,
-        vision=np.ascontiguousarray(view.vision[:, :, ::-1]),
-        rgb=np.ascontiguousarray(view.rgb[:, ::-1]),
-        ids=np.ascontiguousarray(view.ids[:, ::-1]),
-    )
-
-
-def view_tensors(views: list[View]) -> tuple[Tensor, Tensor]:
+def view_tensors(views: Sequence[LoadedView]) -> tuple[Tensor, Tensor]:
     """Stack (vision, rgb) of views that share a grid."""
     vision = torch.from_numpy(np.stack([v.vision for v in views])).float()
     rgb = torch.from_numpy(np.stack([v.rgb for v in views])).permute(0, 3, 1, 2).float() / 255.0
@@ -55,8 +45,16 @@ def view_tensors(views: list[View]) -> tuple[Tensor, Tensor]:
     return vision, (rgb - mean) / std
 
 
+def view_windows(views: Sequence[LoadedView]) -> Tensor:
+    """(B, 4) windows of views in their frames, see :meth:`lisa_model.mask_head.MaskHead.encode`."""
+    return torch.tensor([view.window for view in views])
+
+
 class ViewStore:
-    """Views of a feature folder; new files of a render in progress are picked up."""
+    """Views of a feature folder; new files of a render in progress are picked up.
+
+    The arrays stay on disk: those of thousands of frames would not fit into memory.
+    """
 
     def __init__(self, *, folder: Path) -> None:
         self.folder = folder
@@ -64,7 +62,7 @@ class ViewStore:
         self.checked = 0.0
 
     def refresh(self, every: float = 60.0) -> None:
-        """Load files that are new since the last look."""
+        """Look for files that are new since the last look."""
         if time.time() - self.checked < every:
             return
         self.checked = time.time()
@@ -94,10 +92,10 @@ class ViewStore:
                 for view in frame
                 if view.zoomed == zoomed and view.instances
             ]
-            shape = rng.choice(pool).vision.shape
-            chosen = rng.sample(pool, min(views * 2, len(pool)))
-            chosen = [v for v in chosen if v.vision.shape == shape][:views]
-            chosen = [flip(v) if rng.random() < 0.5 else v for v in chosen]
+            shape = rng.choice(pool).shape
+            drawn = rng.sample(pool, min(views * 2, len(pool)))
+            drawn = [v for v in drawn if v.shape == shape][:views]
+            chosen = [v.read(mirrored=rng.random() < 0.5) for v in drawn]
             owner: list[int] = []
             category: list[int] = []
             targets: list[Tensor] = []
@@ -107,7 +105,7 @@ class ViewStore:
                 for name in rng.sample(here, min(questions, len(here))):
                     wanted.append(tuple(i["id"] for i in view.instances if i["category"] == name))
                     category.append(index[name])
-                frame = self.frames[view.frame][0]
+                frame = self.frames[view.view.frame][0]
                 everything = {item["category"] for item in frame.instances} | set(here)
                 while rng.random() < absent and len(everything) < len(index):
                     name = rng.choice(list(index))

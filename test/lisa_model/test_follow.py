@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fake_eyes import FakeEyes, Thing, drawn, picture
 
 from lisa_model.follow import Asked, Follower
+from lisa_model.follow_frame import Frame
 from lisa_model.follow_target import FollowConfig, Sight, State, Target, window_around
 from lisa_model.metrics import score_mask
+from lisa_model.zoom import CropWindow
 
 STEP = 0.1
 NEVER = FollowConfig(reask_every_s=None)
@@ -57,6 +61,8 @@ def test_a_leap_is_searched_at_once_and_found_in_the_same_frame():
     assert results[3].targets[0].mask[95, 130]
     assert [number for number, region in eyes.looked if region is None] == [3]
     assert eyes.asked == [0]
+    resting = window_around(results[3].targets[0].mask, NEVER)
+    assert (4, resting) in eyes.looked, "a leap is no motion that goes on"
 
 
 def test_lost_and_found_again():
@@ -148,6 +154,159 @@ def test_the_llm_is_asked_once_when_the_target_is_lost_and_its_guess_is_checked(
     assert eyes.asked == [0, lost]
     assert results[lost].asked is Asked.LOST
     assert states(results)[lost:] == ["lost"] * (len(results) - lost)
+
+
+class NarrowEyes(FakeEyes):
+    """A thing that is like the target in wide regions only, and never the target from close by."""
+
+    def look(self, image, queries, *, region=None):
+        seen = super().look(image, queries, region=region)
+        wide = region is not None and region.width > 0.5 * image.shape[1]
+        if image[0, 0, 0] >= 3 and not wide:
+            seen.appearances[:] = np.eye(4, dtype=np.float32)[3]
+        return seen
+
+
+def test_what_only_wide_regions_show_does_not_keep_a_target_from_being_lost():
+    eyes = NarrowEyes([[at(60)]] * 12)
+    results = follow(eyes, FollowConfig(reask_every_s=None, reask_when_lost=False, min_share=0.3))
+    assert any(region and region.width > 80 for _, region in eyes.looked), "it was looked for so"
+    assert states(results)[3:6] == ["tracking", "tracking", "lost"]
+    assert not any(r.targets[0].mask.any() for r in results[3:])
+
+
+def test_what_looks_alike_but_means_something_else_is_not_the_target():
+    phone = at(40, looks=0, presence=0.04)
+    eyes = FakeEyes([[at(40, presence=0.6)]] * 3 + [[phone]] * 8)
+    results = follow(eyes)
+    assert states(results)[3:6] == ["tracking", "tracking", "lost"]
+    assert not any(r.targets[0].mask.any() for r in results[3:])
+
+
+def test_from_another_side_it_still_means_the_same():
+    """Cosine 0.5 alone would not do (0.48 after the expected IoU); with the meaning it does."""
+    config = FollowConfig()
+    known = replace(sight_of(0), presence=0.5)
+    target = Target(1, np.zeros(4, np.float32), known.appearance, known)
+    turned = sight_of(60)
+    assert target.confidence(replace(turned, presence=0.5), config) >= config.found_above
+    assert target.confidence(replace(turned, presence=0.02), config) < config.lost_below
+    assert target.confidence(turned, config) == pytest.approx(0.5), "a model that cannot tell"
+
+
+def test_a_doubtful_target_is_searched_and_the_surer_one_is_taken():
+    """The follower sits on something like the target when the target comes into view."""
+    like = at(20, score=0.2)  # confidence 0.6 of a cosine of 1: just kept
+    config = FollowConfig(
+        reask_every_s=None, reask_when_lost=False, lost_below=0.5, found_above=0.7, search_every=4
+    )
+    eyes = FakeEyes([[at(20)]] + [[like]] * 2 + [[like, at(120, 90)]] * 8)
+    results = follow(eyes, config)
+    assert results[3].targets[0].mask[55, 30], "nothing better is known of yet"
+    assert [number for number, region in eyes.looked if region is None] == [4]
+    assert all(r.targets[0].mask[95, 130] for r in results[4:])
+    assert len({r.targets[0].id for r in results}) == 1
+
+
+def test_a_doubt_that_stays_is_looked_into_ever_more_rarely():
+    """Seen from another side for good, it is less sure than usual; no search shows a better one."""
+    turned = at(40, score=0.2)  # confidence 0.6
+    eyes = FakeEyes([[at(40)]] + [[turned]] * 40)
+    config = FollowConfig(
+        reask_every_s=None, reask_when_lost=False, lost_below=0.5, found_above=0.55, search_every=3
+    )
+    results = follow(eyes, config)
+    assert states(results) == ["tracking"] * 41
+    assert [number for number, region in eyes.looked if region is None] == [3, 6, 12, 24]
+
+
+def test_nothing_is_learned_from_what_is_in_doubt_or_was_not_seen_for_long():
+    config = FollowConfig(lost_below=0.1, found_above=0.2, renewal=0.5)
+    target = Target(1, np.zeros(4, np.float32), sight_of(0).appearance, sight_of(0))
+    for _ in range(10):
+        target.see(sight_of(50), config)  # cosine 0.64
+    assert (target.recent == target.first).all()
+    assert target.doubts == 10
+    for _ in range(config.frames_until_lost - 1):
+        target.see(sight_of(20), config)
+    assert (target.recent == target.first).all()
+    target.see(sight_of(20), config)
+    assert not (target.recent == target.first).all()
+
+
+def test_a_doubtful_target_stays_when_the_search_shows_less():
+    config = FollowConfig(
+        reask_every_s=None, reask_when_lost=False, lost_below=0.4, found_above=0.5, search_every=1
+    )
+    known = drawn(at(20), picture(0))
+    target = Target(1, np.zeros(4, np.float32), sight_of(0).appearance, sight_of(0))
+    frame = Frame(picture(0), FakeEyes([[at(100, score=0.1)]]), config, [target])
+    target.see(replace(sight_of(62), mask=known), config)
+    frame.seen[1] = 0.6  # surer than the 0.55 of what the search will show
+    frame.search()
+    assert (target.last.mask == known).all()
+
+
+def test_an_answer_that_is_there_already_is_followed_without_asking():
+    eyes = FakeEyes([[at(40 + 2 * k), at(100, kind=1)] for k in range(5)], answers={0: (0, 1)})
+    answer = eyes.segment(picture(0), "the thing")
+    follower = Follower(segmenter=eyes, config=NEVER)
+    first = follower.adopt(picture(0), "the thing", answer, now_s=0.0, first_id=7)
+    assert [t.id for t in first.targets] == [7, 8]
+    assert (first.targets[0].mask == answer.masks[0]).all()
+    assert follower.intent == "the thing"
+    last = [follower.update(picture(k), k * STEP) for k in range(1, 5)][-1]
+    assert [t.id for t in last.targets] == [7, 8]
+    assert (last.targets[0].mask == drawn(at(48), picture(4))).all()
+    assert eyes.asked == [0], "only the answer that was adopted"
+    assert [t.id for t in follower.ask(picture(4), "the thing", 0.5).targets] == [9, 10]
+
+
+def test_adopting_is_asking_without_the_llm():
+    world = [[at(40)]] * 3 + [[]] * 5
+    config = FollowConfig(reask_every_s=0.2)
+    asking, adopting = FakeEyes(world), FakeEyes(world)
+    follower = Follower(segmenter=adopting, config=config)
+    answer = adopting.segment(picture(0), "the thing")
+    results = [follower.adopt(picture(0), "the thing", answer, now_s=0.0)]
+    results += [follower.update(picture(k), k * STEP) for k in range(1, 8)]
+    for one, other in zip(results, follow(asking, config), strict=True):
+        assert [(t.id, t.state, t.confidence) for t in one.targets] == [
+            (t.id, t.state, t.confidence) for t in other.targets
+        ]
+        assert one.asked is other.asked
+    assert adopting.asked == asking.asked
+
+
+def test_adopted_masks_take_the_given_ids():
+    world = [[at(40), at(100, kind=1)]]
+    eyes = FakeEyes(world, answers={0: (0, 1)})
+    answer = eyes.segment(picture(0), "the thing")
+    answer.masks[0] = False
+    follower = Follower(segmenter=eyes, config=NEVER)
+    result = follower.adopt(picture(0), "the thing", answer, now_s=0.0, ids=[5, 3])
+    assert [t.id for t in result.targets] == [3], "an empty mask is no target"
+    assert [t.id for t in follower.ask(picture(0), "the thing", 0.1).targets] == [6, 7]
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "what"),
+    [
+        ({"queries": np.zeros((0, 4), np.float32)}, {}, "queries"),
+        ({"masks": np.zeros((1, 5, 5), bool)}, {}, "image"),
+        ({}, {"ids": [1, 2]}, "ids must be 1"),
+        ({}, {"ids": [1], "first_id": 1}, "not both"),
+    ],
+)
+def test_what_cannot_be_adopted_is_refused_and_changes_nothing(change, options, what):
+    eyes = FakeEyes([[at(40)]] * 2)
+    follower = Follower(segmenter=eyes, config=NEVER)
+    first = follower.ask(picture(0), "the thing", 0.0).targets[0].id
+    answer = replace(eyes.segment(picture(0), "the thing"), **change)
+    with pytest.raises(ValueError, match=what):
+        follower.adopt(picture(0), "another", answer, now_s=0.0, **options)
+    assert follower.intent == "the thing"
+    assert follower.update(picture(1), 0.1).targets[0].id == first
 
 
 class TurningEyes(FakeEyes):
@@ -322,6 +481,7 @@ def test_the_region_grows_with_the_speed_and_after_a_miss():
         {"reask_gap_s": -1.0},
         {"context": 0.5},
         {"growth": 1.0},
+        {"doubt_below": 1.5},
     ],
 )
 def test_impossible_settings_are_refused(wrong):
@@ -376,6 +536,10 @@ def test_a_look_sees_what_the_answer_saw(segmenter, living_room):
     assert (outside < 0).all()
     assert near.mask_logits.dtype == np.float32
     assert np.linalg.norm(near.appearances, axis=1) == pytest.approx(1.0, abs=1e-3)
+    assert near.presences is not None
+    assert near.presences.shape == (1,)
+    elsewhere = segmenter.look(living_room.color, answer.queries, region=CropWindow(0, 0, 160, 120))
+    assert near.presences[0] > 0.2 > 4 * elsewhere.presences[0], "the remote is not in that corner"
     mug = segmenter.segment(living_room.color, "Find the mug.").queries
     both = segmenter.look(living_room.color, np.concatenate([answer.queries, mug]), region=region)
     np.testing.assert_allclose(both.mask_logits[0], near.mask_logits[0], atol=1e-3)
@@ -383,8 +547,6 @@ def test_a_look_sees_what_the_answer_saw(segmenter, living_room):
 
 @pytest.mark.model
 def test_looks_refuse_what_is_not_theirs(segmenter, living_room):
-    from lisa_model.zoom import CropWindow
-
     image, dim = living_room.color, segmenter.model.config.out_dim
     none = segmenter.look(image, np.zeros((0, dim), np.float32))
     assert none.masks.shape == (0, *image.shape[:2])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lisa_model.config import MaskHeadConfig, preset
-from lisa_model.mask_head import MaskHead
+from lisa_model.mask_head import MaskHead, colour, place
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +64,54 @@ def test_the_prompt_and_the_stem_both_reach_the_mask(head):
     assert not torch.allclose(base, other)
     brighter, _, _ = head(head.encode(vision, rgb + 1.0).select(owner), prompt)
     assert not torch.allclose(base, brighter)
+
+
+@pytest.fixture(scope="module")
+def choosy():
+    torch.manual_seed(0)
+    config = replace(
+        preset("lisa-tiny"),
+        vision_dim=24,
+        out_dim=16,
+        mask_head=MaskHeadConfig(dim=32, num_heads=4, mlp_dim=32, stem_dim=8, referent_dim=6),
+    )
+    return MaskHead(config=config).eval()
+
+
+def test_a_referent_moves_the_similarity_towards_the_patches_it_is_like(choosy):
+    features = choosy.encode(*inputs(1)).select(torch.tensor([0]))
+    prompt, referent = torch.randn(1, 16), torch.randn(1, 6)
+    _, _, without = choosy(features, prompt)
+    _, _, silent = choosy(features, prompt, torch.zeros(1, 6))
+    _, _, chosen = choosy(features, prompt, referent)
+    torch.testing.assert_close(without, silent)
+    expected = torch.einsum("c,chw->hw", referent[0], features.keys[0]) / 6**0.5
+    torch.testing.assert_close((chosen - without)[0], expected)
+
+
+def test_an_untrained_referent_speaks_only_through_its_token(choosy):
+    assert not choosy.referent_dense.weight.any()
+    features = choosy.encode(*inputs(1)).select(torch.tensor([0]))
+    prompt = torch.randn(1, 16)
+    first, _, _ = choosy(features, prompt, torch.randn(1, 6))
+    second, _, _ = choosy(features, prompt, torch.randn(1, 6))
+    assert not torch.equal(first, second)
+
+
+def test_places_are_those_of_the_frame_also_in_a_crop():
+    like = torch.zeros(1)
+    whole = place(None, 1, (4, 8), like)
+    assert whole.shape == (1, 10, 4, 8)
+    right_half = place(torch.tensor([[0.5, 0.0, 1.0, 1.0]]), 1, (4, 4), like)
+    torch.testing.assert_close(right_half[0], whole[0, :, :, 4:])
+    torch.testing.assert_close(whole[0, 0, 0, 0], torch.tensor(-0.875))
+    torch.testing.assert_close(whole[0, 1, :, 0], torch.tensor([-0.75, -0.25, 0.25, 0.75]))
+
+
+def test_colours_are_mean_and_deviation_of_a_cell():
+    rgb = torch.zeros(1, 3, 4, 4)
+    rgb[0, 0, :2, :2] = 1.0
+    rgb[0, 1, 2:, ::2] = 1.0
+    found = colour(rgb, (2, 2))[0]
+    assert found[:3, 0, 0].tolist() == [1.0, 0.0, 0.0]
+    torch.testing.assert_close(found[[1, 4], 1, 1], torch.tensor([0.5, 0.5]))

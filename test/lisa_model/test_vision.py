@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lisa_model.config import preset
+from lisa_model.mask_head import ImageFeatures
 from lisa_model.vision import (
     MEAN,
     STD,
@@ -60,3 +63,29 @@ def test_projector_gives_one_token_per_cell():
     tokens = projector(torch.randn(2, config.vision_dim, 30, 40))
     rows, columns = config.visual_tokens
     assert tokens.shape == (2, rows * columns, config.llm_dim)
+
+
+def test_a_token_hears_colour_place_and_what_the_mask_head_sees():
+    names = ("vision", "aligned", "colour", "place")
+    config = replace(preset("lisa-tiny"), vision_dim=6, out_dim=4, visual_inputs=names)
+    torch.manual_seed(0)
+    projector = VisualProjector(config=config)
+    vision, rgb = torch.randn(1, 6, 12, 18), torch.randn(1, 3, 96, 144)
+    aligned = torch.randn(1, 4, 12, 18)
+    features = ImageFeatures(vision, aligned, vision)
+    before = projector(vision, features, rgb)
+    assert before.shape == (1, 24, config.llm_dim)
+    painted = rgb.clone()
+    painted[:, :, :24, :24] += 1.0  # the first cell of 4 x 6
+    changed = (projector(vision, features, painted) != before).any(2)[0]
+    assert changed.nonzero().flatten().tolist() == [0]
+    other = ImageFeatures(vision, -aligned, vision)
+    assert (projector(vision, other, rgb) != before).any(2).all()
+    same = torch.ones(1, 6, 12, 18)
+    tokens = projector(same, ImageFeatures(same, same[:, :4], same), torch.ones_like(rgb))
+    assert len(tokens[0].unique(dim=0)) == 24, "each place is a token of its own"
+
+
+def test_unknown_visual_inputs_are_refused():
+    with pytest.raises(ValueError, match="visual_inputs"):
+        replace(preset("lisa-tiny"), visual_inputs=("vision", "sound"))

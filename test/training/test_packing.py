@@ -47,8 +47,8 @@ class Tiny:
 def test_a_packed_question_gives_the_states_it_would_give_alone(others):
     model = Tiny()
     visual = torch.randn(2, 4, 32)
-    mine = PackedQuestion(ids=[20, 21, 22], answer_start=2, seg=2)
-    rest = [PackedQuestion(ids=ids, answer_start=1, seg=None) for ids in others]
+    mine = PackedQuestion(ids=[20, 21, 22], answer_start=2, segs=(2,))
+    rest = [PackedQuestion(ids=ids, answer_start=1, segs=()) for ids in others]
     packed = pack(model, visual, [[*rest, mine], [mine]])
     states = model.states(packed.embeddings, packed.mask, packed.positions)
     alone = pack(model, visual[:1], [[mine]])

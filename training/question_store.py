@@ -1,0 +1,79 @@
+"""Training questions of HomeReason by frame, from one or more passes of its builder."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lisa_model.config import SEG_TOKEN
+from training.homereason.files import read_questions
+from training.homereason.question import Question
+from training.household.taxonomy import load_categories
+
+# How often a kind is drawn, relative to the others that a frame offers. Where nothing fits, a lone
+# refusal beside eleven masks would hardly be learnt.
+WEIGHTS: Mapping[str, float] = {
+    "explicit": 1.0,
+    "implicit_short": 1.2,
+    "implicit_long": 1.2,
+    "imperative": 1.2,
+    "attribute": 1.5,
+    "relation": 1.5,
+    "two_targets": 1.2,
+    "nothing_fits": 1.8,
+}
+# Their wording says which side of the picture is meant: such a frame must not be mirrored.
+SIDED = "relation"
+
+
+class QuestionStore:
+    """Draws questions of a frame; the same question may come again in a later step.
+
+    Args:
+        files: question files of the builder; each with another seed gives other questions.
+        kinds: only questions of these kinds; None for all.
+
+    Raises:
+        ValueError: there is no question at all.
+    """
+
+    def __init__(self, *, files: Sequence[Path], kinds: Sequence[str] | None = None) -> None:
+        self._by_frame: dict[str, list[Question]] = {}
+        for path in files:
+            for one in read_questions(path):
+                if kinds is None or one.kind in kinds:
+                    self._by_frame.setdefault(one.frame, []).append(one)
+        if not self._by_frame:
+            raise ValueError(f"no questions in {', '.join(str(path) for path in files)}")
+
+    def __contains__(self, frame: str) -> bool:
+        """Whether a frame has questions."""
+        return frame in self._by_frame
+
+    def draw(self, frame: str, count: int, rng: random.Random) -> list[Question]:
+        """Up to ``count`` different questions of a frame, by the weights of their kinds."""
+        pool = list(self._by_frame.get(frame, ()))
+        chosen: list[Question] = []
+        while pool and len(chosen) < count:
+            weights = [WEIGHTS[one.kind] for one in pool]
+            one = rng.choices(pool, weights)[0]
+            chosen.append(one)
+            # Neither the same question twice nor one with the same words.
+            pool = [other for other in pool if other.text != one.text]
+        return chosen
+
+
+def spoken_answer(question: Question) -> str:
+    """What the model is to say: the masks first, then what was understood.
+
+    The refusal of a question that nothing answers stays as it was written.
+    """
+    if not question.targets:
+        return question.answer
+    categories = load_categories()
+    titles = [f"the {categories[one].title}" for one in question.categories]
+    if len(question.targets) == 1:
+        return f"It is {SEG_TOKEN}, {titles[0]}."
+    masks = " and ".join([SEG_TOKEN] * len(question.targets))
+    return f"They are {masks}, {' and '.join(titles)}."
