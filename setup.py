@@ -1,6 +1,6 @@
 """pip build of lisa_ros: the same CMakeLists.txt as `colcon build`, packed into a wheel.
 
-The interfaces (msg/, srv/) are compiled with the rosidl generators of the Python environment, so
+The interfaces (action/, msg/, srv/) are compiled with the rosidl generators of the environment, so
 the build needs them there: ``pip install -r requirements-ros.txt``, then
 ``pip install --no-build-isolation .``.  All other metadata is in pyproject.toml.
 """

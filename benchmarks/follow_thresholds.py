@@ -13,14 +13,21 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.origin import write_report
-from lisa_model.follow_target import FollowConfig, Sight, State, Target, window_around
+from lisa_model.follow_target import (
+    FollowConfig,
+    Sight,
+    State,
+    Target,
+    sight_in,
+    window_around,
+)
 from lisa_model.metrics import score_mask
 from lisa_model.rgbd import Instance, RgbdFrame, load_frame
 from lisa_model.segmenter import ReasoningSegmenter
@@ -43,7 +50,16 @@ class Samples:
         }
     )
 
+    looks_only: dict[str, list[float]] = field(
+        default_factory=lambda: {"present": [], "absent": []}
+    )
     meanings: dict[str, list[float]] = field(default_factory=lambda: {"present": [], "absent": []})
+
+    def areas(self) -> dict[str, float]:
+        """Area under the ROC curve, present against absent near a place; also by looks alone."""
+        near = self.values["present_near"], self.values["absent_near"]
+        looks = self.looks_only["present"], self.looks_only["absent"]
+        return {"near": roc_area(*near), "near_looks_only": roc_area(*looks)}
 
     def report(self) -> dict[str, Any]:
         """Number and quantiles of each kind."""
@@ -54,10 +70,17 @@ class Samples:
             }
             for name, values in {
                 **self.values,
+                **{f"looks_only_{what}": found for what, found in self.looks_only.items()},
                 **{f"query_{what}": cosines for what, cosines in self.meanings.items()},
             }.items()
             if values
         }
+
+
+def roc_area(present: Sequence[float], absent: Sequence[float]) -> float:
+    """Share of the pairs in which the present one has more; ties count half; NaN without pairs."""
+    ahead = np.subtract.outer(np.array(present), np.array(absent))
+    return float(np.mean((ahead > 0) + 0.5 * (ahead == 0))) if ahead.size else float("nan")
 
 
 def scenes(data: Path) -> list[tuple[RgbdFrame, RgbdFrame]]:
@@ -116,7 +139,7 @@ def _found(
         return None
     region = window_around(mask, config)
     look = segmenter.look(frame.color, answer.queries[:1], region=region)
-    seen = Sight(mask, float(answer.scores[0]), look.appearances[0])
+    seen = replace(sight_in(look), mask=mask, score=float(answer.scores[0]))
     # Lost: that it moved or grew since then is no reason for doubt.
     return Target(1, answer.queries[0], look.appearances[0], seen, state=State.LOST)
 
@@ -137,13 +160,15 @@ def _look(
         if place.shape != (height, width) or not place.any():
             return
     near = _sight(segmenter, target, frame, window_around(place, config))
-    _note(samples, target.confidence(near, config), near, truth, "near")
+    _note(samples.values, target.confidence(near, config), near, truth, "_near")
+    alone = target.confidence(replace(near, presence=None), config)
+    _note(samples.looks_only, alone, near, truth, "")
     far = _sight(segmenter, target, frame, None)
     confidence = target.confidence(far, config)
     if confidence > 0:  # as a follower searches: a closer look must agree
         close = _sight(segmenter, target, frame, window_around(far.mask, config))
         confidence = min(confidence, target.confidence(close, config))
-    _note(samples, confidence, far, truth, "search")
+    _note(samples.values, confidence, far, truth, "_search")
 
 
 def _likeness(
@@ -160,16 +185,19 @@ def _likeness(
 def _sight(
     segmenter: ReasoningSegmenter, target: Target, frame: RgbdFrame, region: CropWindow | None
 ) -> Sight:
-    look = segmenter.look(frame.color, target.query[None], region=region)
-    return Sight(look.masks[0], float(look.scores[0]), look.appearances[0])
+    return sight_in(segmenter.look(frame.color, target.query[None], region=region))
 
 
 def _note(
-    samples: Samples, confidence: float, sight: Sight, truth: np.ndarray | None, where: str
+    values: dict[str, list[float]],
+    confidence: float,
+    sight: Sight,
+    truth: np.ndarray | None,
+    where: str,
 ) -> None:
     # A mask of another thing is no sight of the target, also when the target is in view.
     right = truth is not None and score_mask(sight.mask, truth).iou >= GOOD_IOU
-    samples.values[f"{'present' if right else 'absent'}_{where}"].append(confidence)
+    values[f"{'present' if right else 'absent'}{where}"].append(confidence)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -186,12 +214,15 @@ def main(arguments: Sequence[str]) -> int:
     if len(pairs) < 2:
         print(f"no scenes with two views in {args.data}; see training/household", file=sys.stderr)
         return 2
-    report = collect(ReasoningSegmenter.from_pretrained(args.model), pairs, args.targets).report()
+    samples = collect(ReasoningSegmenter.from_pretrained(args.model), pairs, args.targets)
+    report, areas = samples.report(), samples.areas()
     for name, found in report.items():
         values = " ".join(f"{q:.0%}:{v:.2f}" for q, v in found["quantiles"].items())
         print(f"{name:14} n={found['n']:3}  {values}")
+    for name, area in areas.items():
+        print(f"area under ROC, {name}: {area:.3f}")
     if args.json:
-        write_report(args.json, report)
+        write_report(args.json, {**report, "roc_area": areas})
     return 0
 
 

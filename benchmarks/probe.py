@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import rclpy
@@ -118,6 +118,24 @@ class Probe:
         self.sent.append(Sent(time=time.time(), text=intent))
         self._intent.publish(String(data=intent))
         return len(self.sent) - 1
+
+    @property
+    def node(self) -> Any:
+        """The rclpy node, for what a benchmark needs besides; spun by ``spin``."""
+        return self._node
+
+    def publish_as(self, topics: Mapping[str, tuple[Any, str]]) -> None:
+        """Publish camera messages on other topics from now on.
+
+        Args:
+            topics: message type and topic by stream; a stream that is not in it has no publisher.
+        """
+        for publisher in self._camera.values():
+            self._node.destroy_publisher(publisher)
+        self._camera = {
+            stream: self._node.create_publisher(kind, topic, CAMERA_OUTPUT)
+            for stream, (kind, topic) in topics.items()
+        }
 
     def publish(self, stream: str, message: Any) -> None:
         """Publish a camera message, besides the camera's own."""

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,19 +65,26 @@ class Child(Process):
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         self._process.wait()
 
-    def resident_mb(self) -> float:
-        """Return the resident memory [MB] (VmRSS).
+    def signal(self, sign: signal.Signals) -> None:
+        """Send it, and what it started, a signal; nothing happens when it has ended."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, sign)
+
+    def resident_mb(self, kind: str = "VmRSS") -> float:
+        """Return the resident memory [MB].
+
+        Args:
+            kind: of /proc/PID/status: VmRSS, or its part RssAnon or RssShmem.
 
         Raises:
             BenchmarkError: the process has ended.
         """
         with suppress(OSError):
             for line in Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines():
-                if line.startswith("VmRSS:"):
+                if line.startswith(f"{kind}:"):
                     return int(line.split()[1]) * 1024 / _MB
         raise BenchmarkError(f"{self.name} has ended; the end of {self.log}:\n{self.tail()}")
 
@@ -148,7 +155,7 @@ class Rig:
         Raises:
             BenchmarkError: no frame arrived in time.
         """
-        self._camera = self._start(PLAYER, self._camera_command)
+        self.launch_camera({})
         before = self.probe.count("received.image")
         arrived = self.probe.wait(
             lambda: self.probe.count("received.image") > before, self.config.start_timeout_s
@@ -156,6 +163,25 @@ class Rig:
         self.check()
         if not arrived:
             raise BenchmarkError("the perception node received no camera frame")
+
+    def launch_camera(self, parameters: Mapping[str, str | float]) -> None:
+        """Start the scene player and do not wait for it.
+
+        Args:
+            parameters: besides scene and rate.
+        """
+        overrides = [part for one in parameters.items() for part in ("-p", _override(*one))]
+        self._camera = self._start(PLAYER, [*self._camera_command, *overrides])
+
+    @property
+    def camera(self) -> Child | None:
+        """The scene player; None while there is none."""
+        return self._camera
+
+    def let_go_of_camera(self) -> Child | None:
+        """Return the scene player, whose end is the caller's business from now on."""
+        camera, self._camera = self._camera, None
+        return camera
 
     def kill_camera(self) -> None:
         """Kill the scene player."""

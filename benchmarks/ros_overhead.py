@@ -177,7 +177,9 @@ class GivenMask:
             text="It is [SEG].", masks=mask[None], scores=np.array([0.9]), timings={}
         )
 
-    def segment(self, image: np.ndarray, intent: str, *, max_new_tokens: int) -> Any:
+    def segment(
+        self, image: np.ndarray, intent: str, *, max_new_tokens: int, on_progress: Any = None
+    ) -> Any:
         """The mask."""
         return self._answer
 

@@ -4,7 +4,7 @@
     ros2 topic pub --once /intent std_msgs/String "{data: change the TV channel}"
     ros2 run lisa_ros demo_client --intent "change the TV channel"   # says it and scores
 
-The commands in other terminals need the same transport setting; see README.md.
+The images' transport is set here; a camera driver of your own needs it too, see README.md.
 """
 
 from launch import LaunchDescription

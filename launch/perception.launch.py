@@ -38,6 +38,8 @@ PARAMETER_ARGUMENTS = {
     "camera_qos": "best_effort or reliable",
     "rectify": "true: take the lens distortion out of the images",
     "depth_to_colour": "Of unregistered depth: 'x y z qx qy qz qw' of its camera [m]",
+    "target_frame": "Frame that 3D results are brought into by tf2",
+    "follow": "true: follow the targets of intents from the topic",
 }
 # Launch arguments that remap a topic: argument, topic of the node, description.
 TOPIC_ARGUMENTS = (
@@ -59,6 +61,7 @@ def make_node(context: LaunchContext) -> list[Action]:
     parameters = [LaunchConfiguration("params_file")]
     if overrides:
         parameters.append(overrides)
+    enclave = LaunchConfiguration("enclave").perform(context)
     node = LifecycleNode(
         package="lisa_ros",
         executable="perception_node",
@@ -68,6 +71,7 @@ def make_node(context: LaunchContext) -> list[Action]:
         remappings=[
             (topic, LaunchConfiguration(argument)) for argument, topic, _ in TOPIC_ARGUMENTS
         ],
+        ros_arguments=["--enclave", enclave] if enclave else None,
         output="screen",
         emulate_tty=True,
     )
@@ -98,6 +102,9 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 "namespace", default_value="", description="Namespace of the node and its topics"
+            ),
+            DeclareLaunchArgument(
+                "enclave", default_value="", description="Of SROS2 security; see docs/security.md"
             ),
             *(
                 DeclareLaunchArgument(

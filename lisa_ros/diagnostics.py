@@ -31,6 +31,9 @@ class NodeState:
         model, device: as loaded; empty when none is.
         frame_age_s: since the newest colour image arrived; None when there is none.
         busy: an inference is running.
+        stage: what the running request does; "" when none runs.
+        following: the intent whose targets are followed; "" for none.
+        hung: why the inference counts as hung; "" when it does not.
     """
 
     lifecycle: str
@@ -38,6 +41,9 @@ class NodeState:
     device: str = ""
     frame_age_s: float | None = None
     busy: bool = False
+    stage: str = ""
+    following: str = ""
+    hung: str = ""
 
 
 class Diagnostics:
@@ -92,8 +98,9 @@ class Diagnostics:
     def status(self, name: str, state: NodeState) -> DiagnosticStatus:
         """Return the report as one DiagnosticStatus.
 
-        WARN while something was refused in the last seconds or the active node sees no camera, OK
-        otherwise; an unconfigured or inactive node is STALE, as it does no work.
+        ERROR while the inference hangs; WARN while something was refused in the last seconds or the
+        active node sees no camera, OK otherwise; an unconfigured or inactive node is STALE, as it
+        does no work.
         """
         with self._lock:
             counters = sorted(self._counters.items())
@@ -107,6 +114,8 @@ class Diagnostics:
             ("model", state.model),
             ("device", state.device),
             ("inference_running", str(state.busy).lower()),
+            ("stage", state.stage),
+            ("following", state.following),
             ("newest_frame_age_s", age),
             ("last_error", last_error),
             ("last_error_age_s", f"{error_age:.1f}" if last_error else ""),
@@ -126,6 +135,8 @@ class Diagnostics:
 
 
 def _judge(state: NodeState, last_error: str, error_age: float) -> tuple[bytes, str]:
+    if state.hung:
+        return DiagnosticStatus.ERROR, state.hung
     if error_age < RECENT_S:
         return DiagnosticStatus.WARN, last_error
     if state.lifecycle != "active":

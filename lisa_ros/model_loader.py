@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lisa_model.progress import OnProgress
 from lisa_ros.parameters import Settings
 
 
@@ -44,7 +45,12 @@ class Segmenter(Protocol):
         """Where it runs."""
 
     def segment(
-        self, image: NDArray[np.uint8], intent: str, *, max_new_tokens: int
+        self,
+        image: NDArray[np.uint8],
+        intent: str,
+        *,
+        max_new_tokens: int,
+        on_progress: OnProgress | None = None,
     ) -> SegmentationResultLike:
         """Answer an intent about a (H, W, 3) uint8 RGB image."""
 

@@ -3,8 +3,9 @@
 Topics (relative, so that a namespace moves them; see README):
     in   camera/color/image_raw, camera/color/camera_info, camera/depth/image_raw, intent
     out  target_mask, instance_masks, targets, target_point, target_cloud, markers, detections,
-         answer, overlay, /diagnostics
-    srv  ~/segment
+         answer, overlay, follow_state, /diagnostics
+    srv  ~/segment, ~/cancel
+    act  ~/find_target
 """
 
 from __future__ import annotations
@@ -24,13 +25,19 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_msgs.msg import String
+from std_srvs.srv import Trigger
 
 from lisa_ros import model_loader
 from lisa_ros.camera_inputs import CameraInputs
+from lisa_ros.control import Control, OnStage
 from lisa_ros.diagnostics import Diagnostics, NodeState
 from lisa_ros.engine import Outcome, PerceptionEngine
 from lisa_ros.errors import INTERNAL_ERROR, NOT_ACTIVE, RequestError
+from lisa_ros.find_target import FindTargetAction
+from lisa_ros.follow_session import FollowReport
 from lisa_ros.frame import Frame
+from lisa_ros.manager_bond import BondUnavailableError, ManagerBond
+from lisa_ros.memory import is_out_of_memory, smaller_settings
 from lisa_ros.parameters import PARAMETERS, Settings, declare_parameters
 from lisa_ros.pipeline import Answer
 from lisa_ros.publishers import ResultPublishers
@@ -41,6 +48,8 @@ from lisa_ros.transport import transport_warning
 
 NODE_NAME = "perception_node"
 DIAGNOSTICS_PERIOD_S = 1.0
+# How late a request may be told that its time is over.
+WATCH_PERIOD_S = 0.1
 # How long a transition waits for a running inference to end.
 STOP_TIMEOUT_S = 60.0
 EXIT_TIMEOUT_S = 5.0
@@ -52,7 +61,8 @@ FAILURE = TransitionCallbackReturn.FAILURE
 class PerceptionNode(LifecycleNode):
     """Configure loads the model, activate listens to the camera and answers.
 
-    The intent topic, ~/segment and /diagnostics exist in every state, so that nobody asks in vain.
+    The intent topic, ~/segment, ~/find_target, ~/cancel and /diagnostics exist in every state, so
+    that nobody asks in vain.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -65,6 +75,7 @@ class PerceptionNode(LifecycleNode):
         self._lifecycle = "unconfigured"
         self._cameras: CameraInputs | None = None
         self._transforms = Tf2Transforms(self)
+        self._bond: ManagerBond | None = None
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
         # Not a lifecycle publisher: an unconfigured node has most to explain.
@@ -72,13 +83,16 @@ class PerceptionNode(LifecycleNode):
             DiagnosticArray, "/diagnostics", DIAGNOSTICS_OUTPUT
         )
         # Not the node's clock: with use_sim_time that stands still until /clock comes.
-        self.create_timer(
-            DIAGNOSTICS_PERIOD_S,
-            self._guarded(self._publish_diagnostics),
-            clock=Clock(clock_type=ClockType.STEADY_TIME),
-        )
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        for period, callback in (
+            (DIAGNOSTICS_PERIOD_S, self._publish_diagnostics),
+            (WATCH_PERIOD_S, self._watch),
+        ):
+            self.create_timer(period, self._guarded(callback), clock=steady)
         self.create_subscription(String, "intent", self._guarded(self._on_intent), INTENT_INPUT)
+        self.create_service(Trigger, "~/cancel", self._on_cancel)
         self._service = SegmentService(self, self, self._publish)
+        self._action = FindTargetAction(self, self, self._publish)
 
     # Transitions
 
@@ -94,7 +108,14 @@ class PerceptionNode(LifecycleNode):
         try:
             segmenter = model_loader.load_segmenter(settings)
         except Exception as error:  # every cause of a failed load must leave the node alive
-            return self._fail_configure(f"cannot load {what}: {type(error).__name__}: {error}")
+            hint = f". Set {smaller_settings(settings)}" if is_out_of_memory(error) else ""
+            problem = f"{type(error).__name__}: {error}{hint}"
+        else:
+            problem = ""
+        if problem:
+            # Not within the handler: the exception holds the half-loaded model.
+            model_loader.release_memory()
+            return self._fail_configure(f"cannot load {what}: {problem}")
         self._results = ResultPublishers(self)
         self._engine = PerceptionEngine(
             segmenter=segmenter,
@@ -102,6 +123,7 @@ class PerceptionNode(LifecycleNode):
             diagnostics=self.diagnostics,
             log=self.get_logger(),
             transforms=self._transforms,
+            on_followed=self._publish_followed,
         )
         self._engine.start()
         self._listen_to_transforms()
@@ -114,6 +136,12 @@ class PerceptionNode(LifecycleNode):
         if self._engine is None or not self._engine.running:
             self.get_logger().error("cannot activate: the inference has ended; clean up first")
             return FAILURE
+        try:
+            self._bond = ManagerBond(self, self._current_settings().bond_heartbeat_period)
+        except BondUnavailableError as error:
+            self.diagnostics.count_refused("bond_unavailable", str(error))
+            self.get_logger().error(f"cannot activate: {error}")
+            return FAILURE
         result = super().on_activate(state)
         self._engine.activate()
         self._subscribe_camera()
@@ -123,6 +151,7 @@ class PerceptionNode(LifecycleNode):
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop answering; an inference that runs is not published any more."""
+        self._end_bond()
         self._unsubscribe_camera()
         if self._engine is not None:
             self._engine.deactivate()
@@ -144,12 +173,19 @@ class PerceptionNode(LifecycleNode):
         self.refuse(RequestError(code=INTERNAL_ERROR, message="a transition raised an exception"))
         return SUCCESS if self.release() else FAILURE
 
-    # Asker: what the topic and the service have in common
+    # ControlledAsker: what the topic, the service and the action have in common
 
     def ask(
-        self, text: str, on_done: Callable[[Outcome], None], frame: Frame | None = None
-    ) -> None:
-        """Ask for an answer; see PerceptionEngine.ask."""
+        self,
+        text: str,
+        on_done: Callable[[Outcome], None],
+        frame: Frame | None = None,
+        *,
+        follow: bool = False,
+        deadline_s: float = 0.0,
+        on_stage: OnStage | None = None,
+    ) -> Control | None:
+        """Ask for an answer; see PerceptionEngine.ask. None when the node is not configured."""
         if self._engine is None:
             error = RequestError(
                 code=NOT_ACTIVE,
@@ -157,8 +193,14 @@ class PerceptionNode(LifecycleNode):
             )
             self.refuse(error)
             on_done(error)
-            return
-        self._engine.ask(text, on_done, frame)
+            return None
+        return self._engine.ask(
+            text, on_done, frame, follow=follow, deadline_s=deadline_s, on_stage=on_stage
+        )
+
+    def cancel_request(self, control: Control) -> bool:
+        """End one request; False when it has ended already."""
+        return self._engine is not None and self._engine.cancel_request(control)
 
     def refuse(self, error: RequestError) -> None:
         """Count and log a refused request."""
@@ -168,7 +210,8 @@ class PerceptionNode(LifecycleNode):
     # Callbacks
 
     def _on_intent(self, msg: String) -> None:
-        self.ask(msg.data, self._on_topic_answer)
+        follow = self._settings is not None and self._settings.follow
+        self.ask(msg.data, self._on_topic_answer, follow=follow)
 
     def _on_topic_answer(self, outcome: Outcome) -> None:
         if isinstance(outcome, Answer):
@@ -178,6 +221,23 @@ class PerceptionNode(LifecycleNode):
         if self._results is not None:
             self._results.publish(answer)
 
+    def _publish_followed(self, answer: Answer | None, report: FollowReport) -> None:
+        # Following ends last when the node is ended by a signal: the context is gone by then.
+        if self._results is not None and self.context.ok():
+            self._results.publish_followed(answer, report)
+
+    def _on_cancel(self, _: Any, response: Any) -> Any:
+        requests, followed = self._engine.cancel() if self._engine else (0, "")
+        ended = [f"{requests} request(s)"] if requests else []
+        ended += [f'following of "{followed}"'] if followed else []
+        response.success = bool(ended)
+        response.message = f"cancelled {' and '.join(ended)}" if ended else "nothing to cancel"
+        return response
+
+    def _watch(self) -> None:
+        if self._engine is not None:
+            self._engine.watch()
+
     def _publish_diagnostics(self) -> None:
         engine = self._engine
         state = NodeState(
@@ -186,6 +246,9 @@ class PerceptionNode(LifecycleNode):
             device=str(engine.segmenter.device) if engine else "",
             frame_age_s=engine.frame_age() if engine else None,
             busy=engine.busy if engine else False,
+            stage=engine.stage if engine else "",
+            following=engine.following if engine else "",
+            hung=str(engine.hung) if engine and engine.hung else "",
         )
         name = f"{self.get_fully_qualified_name()}: perception"
         self._diagnostics_publisher.publish(
@@ -228,7 +291,10 @@ class PerceptionNode(LifecycleNode):
 
     def _listen_to_transforms(self) -> None:
         # Early: only transforms that arrive from now on can be looked up.
-        if self._engine is None or not self._current_settings().target_frame:
+        if self._engine is None:
+            return
+        settings = self._current_settings()
+        if not (settings.target_frame or settings.follow_fixed_frame):
             return
         try:
             self._transforms.listen()
@@ -255,6 +321,11 @@ class PerceptionNode(LifecycleNode):
             self._cameras.close()
             self._cameras = None
 
+    def _end_bond(self) -> None:
+        if self._bond is not None:
+            self._bond.end()
+            self._bond = None
+
     def _fail_configure(self, message: str) -> TransitionCallbackReturn:
         self.diagnostics.count_refused("configure_failed", message)
         self.get_logger().error(f"configure failed: {message}")
@@ -262,6 +333,7 @@ class PerceptionNode(LifecycleNode):
 
     def release(self, timeout_s: float = EXIT_TIMEOUT_S) -> bool:
         """Let go of everything; False when an inference still runs after ``timeout_s``."""
+        self._end_bond()
         self._unsubscribe_camera()
         if self._engine is not None:
             if not self._engine.stop(timeout_s):

@@ -11,6 +11,7 @@ from std_msgs.msg import Header
 
 from lisa_model.geometry import NoTarget3D, Target3D, estimate_target
 from lisa_model.overlay import mask_box
+from lisa_model.progress import OnProgress
 from lisa_model.rigid import RigidTransform
 from lisa_model.target_shape import TargetShape, describe_shape, move_target
 from lisa_ros.frame import Frame
@@ -110,6 +111,97 @@ class Answer:
         return joined
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What the model said about a frame.
+
+    Attributes:
+        intent: asked.
+        rgb: (H, W, 3) uint8, what it saw.
+        result: masks and scores, checked.
+        timings: seconds per stage.
+    """
+
+    intent: str
+    rgb: NDArray[np.uint8]
+    result: SegmentationResultLike
+    timings: dict[str, float]
+
+
+def ask_model(
+    segmenter: Segmenter,
+    frame: Frame,
+    intent: str,
+    settings: Settings,
+    on_progress: OnProgress | None = None,
+) -> Asked:
+    """Run the model on a frame.
+
+    Args:
+        segmenter: the model.
+        frame: what it sees.
+        intent: what is asked.
+        settings: the node's parameters.
+        on_progress: told each stage and token; what it raises ends the inference.
+
+    Raises:
+        InputError: the frame's colour image is malformed.
+        ValueError: the model returned masks or scores of the wrong shape or type.
+        Exception: whatever the model or ``on_progress`` raises.
+    """
+    start = time.perf_counter()
+    rgb = frame.rgb()
+    converted = time.perf_counter()
+    result = segmenter.segment(
+        rgb, intent, max_new_tokens=settings.max_answer_tokens, on_progress=on_progress
+    )
+    segmented = time.perf_counter()
+    check_result(result, rgb.shape[:2])
+    timings = {f"model.{stage}": seconds for stage, seconds in result.timings.items()}
+    timings |= {"convert": converted - start, "segment": segmented - converted}
+    return Asked(intent=intent, rgb=rgb, result=result, timings=timings)
+
+
+def make_answer(
+    asked: Asked,
+    frame: Frame,
+    model: str,
+    settings: Settings,
+    transforms: TransformLookup | None = None,
+) -> Answer:
+    """Estimate where the targets of a result are.
+
+    Args:
+        asked: what the model said about ``frame``.
+        frame: with depth and intrinsics, when there are any.
+        model: the model's name.
+        settings: the node's parameters.
+        transforms: for the parameter ``target_frame``; without it, targets that are wanted in
+            another frame have no 3D.
+
+    Raises:
+        InputError: depth or camera_info is malformed.
+    """
+    start = time.perf_counter()
+    instances = locate(_instances(asked.result, settings), frame, settings)
+    located = time.perf_counter()
+    instances, target_frame = into_frame(instances, frame.colour.header, settings, transforms)
+    timings = asked.timings | {"locate": located - start}
+    if target_frame:
+        timings["transform"] = time.perf_counter() - located
+    return Answer(
+        intent=asked.intent,
+        text=asked.result.text,
+        model=model,
+        header=frame.colour.header,
+        rgb=asked.rgb,
+        instances=instances,
+        timings=timings,
+        received=frame.received,
+        target_frame=target_frame,
+    )
+
+
 def answer_intent(
     segmenter: Segmenter,
     frame: Frame,
@@ -119,49 +211,10 @@ def answer_intent(
 ) -> Answer:
     """Run the model on a frame and estimate where its targets are.
 
-    Args:
-        segmenter: the model.
-        frame: what it sees.
-        intent: what is asked.
-        settings: the node's parameters.
-        transforms: for the parameter ``target_frame``; without it, targets that are wanted in
-            another frame have no 3D.
-
-    Raises:
-        InputError: a message of the frame is malformed.
-        ValueError: the model returned masks or scores of the wrong shape or type.
-        Exception: whatever the model raises.
+    See ``ask_model`` and ``make_answer`` for arguments and errors.
     """
-    start = time.perf_counter()
-    rgb = frame.rgb()
-    converted = time.perf_counter()
-    result = segmenter.segment(rgb, intent, max_new_tokens=settings.max_answer_tokens)
-    segmented = time.perf_counter()
-    check_result(result, rgb.shape[:2])
-    instances = _instances(result, settings)
-    instances = locate(instances, frame, settings)
-    located = time.perf_counter()
-    instances, target_frame = into_frame(instances, frame.colour.header, settings, transforms)
-    end = time.perf_counter()
-    timings = {f"model.{stage}": seconds for stage, seconds in result.timings.items()}
-    timings |= {
-        "convert": converted - start,
-        "segment": segmented - converted,
-        "locate": located - segmented,
-    }
-    if target_frame:
-        timings["transform"] = end - located
-    return Answer(
-        intent=intent,
-        text=result.text,
-        model=segmenter.name,
-        header=frame.colour.header,
-        rgb=rgb,
-        instances=instances,
-        timings=timings,
-        received=frame.received,
-        target_frame=target_frame,
-    )
+    asked = ask_model(segmenter, frame, intent, settings)
+    return make_answer(asked, frame, segmenter.name, settings, transforms)
 
 
 def check_result(result: SegmentationResultLike, size: tuple[int, ...]) -> None:

@@ -12,12 +12,19 @@ from visualization_msgs.msg import MarkerArray
 
 from lisa_ros.conversion import array_to_image, mask_to_image
 from lisa_ros.detections import load_vision_msgs, to_detections
+from lisa_ros.follow_session import FollowReport
 from lisa_ros.markers import to_markers
-from lisa_ros.msg import InstanceMasks, Targets
+from lisa_ros.msg import FollowState, InstanceMasks, Targets
 from lisa_ros.overlay import draw_overlay
 from lisa_ros.pipeline import Answer
 from lisa_ros.qos import OVERLAY_OUTPUT, RESULT_OUTPUT
-from lisa_ros.results import to_instance_masks, to_target_cloud, to_target_point, to_targets
+from lisa_ros.results import (
+    to_follow_state,
+    to_instance_masks,
+    to_target_cloud,
+    to_target_point,
+    to_targets,
+)
 
 
 class ResultPublishers:
@@ -50,10 +57,21 @@ class ResultPublishers:
             node.get_logger().info("no topic detections: vision_msgs is not installed")
         else:
             self._detections = create(self._vision_msgs.Detection3DArray, "detections")
+        self._follow_state = create(FollowState, "follow_state")
         self._answer = create(String, "answer")
 
     def publish(self, answer: Answer) -> None:
         """Publish one answer; the text comes last, so that it can be waited for."""
+        self._publish_masks(answer)
+        self._answer.publish(String(data=answer.text))
+
+    def publish_followed(self, answer: Answer | None, report: FollowReport) -> None:
+        """Publish a followed frame; the state comes last, so that it can be waited for."""
+        if answer is not None:
+            self._publish_masks(answer)
+        self._follow_state.publish(to_follow_state(report))
+
+    def _publish_masks(self, answer: Answer) -> None:
         self._target_mask.publish(mask_to_image(answer.target_mask(), answer.header))
         self._instance_masks.publish(to_instance_masks(answer))
         self._targets.publish(to_targets(answer))
@@ -68,7 +86,6 @@ class ResultPublishers:
         ):
             if publisher is not None and publisher.get_subscription_count() > 0:
                 publisher.publish(compute(answer))
-        self._answer.publish(String(data=answer.text))
 
     def destroy(self) -> None:
         """Take the topics away."""
@@ -81,6 +98,7 @@ class ResultPublishers:
             self._markers,
             self._detections,
             self._overlay,
+            self._follow_state,
             self._answer,
         ):
             if publisher is not None:

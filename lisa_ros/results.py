@@ -13,8 +13,10 @@ from lisa_model.oriented_box import OrientedBox
 from lisa_model.target_shape import SurfaceNormal, TargetShape
 from lisa_ros.cloud import surface_to_cloud
 from lisa_ros.conversion import mask_to_image
+from lisa_ros.follow_session import FollowReport
 from lisa_ros.geometry_messages import NAN3, nan_pose, to_point, to_pose, to_vector
-from lisa_ros.msg import InstanceMask, InstanceMasks, Targets
+from lisa_ros.log_line import log_line
+from lisa_ros.msg import FollowedTarget, FollowState, InstanceMask, InstanceMasks, Targets
 from lisa_ros.msg import Target3D as Target3DMsg
 from lisa_ros.pipeline import Answer, Instance
 
@@ -59,22 +61,38 @@ def to_target_cloud(answer: Answer) -> PointCloud2:
     return surface_to_cloud(surface, answer.rgb, answer.target_header)
 
 
-def describe(answer: Answer) -> str:
+def to_follow_state(report: FollowReport) -> FollowState:
+    """Return what follow mode does."""
+    return FollowState(
+        header=report.header,
+        intent=report.intent,
+        following=report.following,
+        reason=report.reason,
+        answer=report.text,
+        rate_hz=report.rate_hz,
+        targets=[
+            FollowedTarget(id=one.id, state=one.state, confidence=one.confidence, score=one.score)
+            for one in report.targets
+        ],
+    )
+
+
+def describe(answer: Answer, total_s: float) -> str:
     """Return the answer as a line for the log."""
-    parts = []
-    for target in answer.targets:
-        position = target.position
-        if isinstance(position, Target3D):
-            x, y, z = position.point
-            where = f"at ({x:.3f}, {y:.3f}, {z:.3f}) m in {answer.target_header.frame_id}"
-        else:
-            where = f"without 3D ({position.text if position else ''})"
-        parts.append(f"#{target.id} {target.area_px} px, score {target.score:.2f}, {where}")
-    below = len(answer.instances) - len(answer.targets)
-    if below:
-        parts.append(f"{below} instance(s) empty or below the score threshold")
-    found = "; ".join(parts) if parts else "no mask"
-    return f'"{answer.intent}": "{answer.text}": {found}'
+    best = answer.best_target
+    found: dict[str, object] = {"instances": len(answer.instances), "targets": len(answer.targets)}
+    if best is not None and isinstance(best.position, Target3D):
+        x, y, z = best.position.point
+        found |= {
+            "best": best.id,
+            "score": best.score,
+            "area_px": best.area_px,
+            "point_m": f"({x:.3f}, {y:.3f}, {z:.3f})",
+            "frame": answer.target_header.frame_id,
+        }
+    elif answer.targets and isinstance(answer.targets[0].position, NoTarget3D):
+        found |= {"no_3d": answer.targets[0].position.text}
+    return log_line("answered", intent=answer.intent, answer=answer.text, **found, total_s=total_s)
 
 
 def _to_instance_mask(answer: Answer, instance: Instance) -> InstanceMask:

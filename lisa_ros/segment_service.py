@@ -31,7 +31,7 @@ class Asker(Protocol):
         text: str,
         on_done: Callable[[Answer | RequestError], None],
         frame: Frame | None = None,
-    ) -> None:
+    ) -> Any:
         """Ask for an answer; ``on_done`` is called exactly once, on any thread."""
 
     def refuse(self, error: RequestError) -> None:
@@ -115,7 +115,7 @@ def frame_of_request(request: Any) -> Frame | None:
 
 
 def fill_response(response: Any, outcome: Answer | RequestError) -> Any:
-    """Write an outcome into a Segment response and return it."""
+    """Write an outcome into a Segment response, or a FindTarget result, and return it."""
     if isinstance(outcome, RequestError):
         response.success = False
         response.error_code = outcome.code

@@ -2,7 +2,7 @@
 
 The camera writes into the frame buffer, intents into the single waiting place of the worker.
 Nothing queues, so a 30 Hz camera and a 1 Hz model neither lag nor grow, and the executor's thread
-never computes.
+never computes. While no intent waits, the thread does idle work: it follows targets.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from lisa_ros.control import Control
 from lisa_ros.errors import INFERENCE_FAILED, INTENT_REPLACED, SHUTTING_DOWN, RequestError
 from lisa_ros.frame import Frame
 
@@ -27,18 +28,20 @@ class Job(Generic[ResultT]):
 
     Attributes:
         intent: checked intent.
-        submitted: monotonic seconds.
-        on_done: called exactly once, with the result or the reason why there is none.  On the
-            worker's thread, or on the caller's of ``submit``/``drop_waiting``/``stop``.
+        on_done: called once by the worker, with the result or the reason why there is none.  On the
+            worker's thread, or on the caller's of ``submit``/``drop``/``drop_waiting``/``stop``.
+        control: where it stands, and how it is given up.
         epoch: which activation of the node it belongs to.
         frame: the frame to use; None for the camera's newest one.
+        follow: its targets are to be followed from then on.
     """
 
     intent: str
-    submitted: float
     on_done: Callable[[Job[ResultT], ResultT | RequestError], None]
+    control: Control = field(default_factory=Control)
     epoch: int = 0
     frame: Frame | None = None
+    follow: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class InferenceWorker(Generic[ResultT]):
         run: does the inference; may raise anything.
         on_crash: told about exceptions that are nobody's fault but the program's: with ``run``'s or
             ``on_done``'s exception.
+        idle: does one piece of work for which no job waits, after each ``wake``; returns the
+            seconds after which it wants to be called without one, or None.
         clock: monotonic seconds.
         niceness: of the thread, and so of the compute threads that it starts; see ``be_nice``.
     """
@@ -91,6 +96,7 @@ class InferenceWorker(Generic[ResultT]):
         gate: Callable[[Job[ResultT], float, float], Decision],
         run: Callable[[Job[ResultT], Frame], ResultT],
         on_crash: Callable[[str, Exception], None],
+        idle: Callable[[], float | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         niceness: int = 0,
     ) -> None:
@@ -98,10 +104,14 @@ class InferenceWorker(Generic[ResultT]):
         self._gate = gate
         self._run = run
         self._on_crash = on_crash
+        self._idle = idle
         self._clock = clock
         self._condition = threading.Condition()
         self._waiting: Job[ResultT] | None = None
         self._waiting_since: float | None = None  # when the worker first looked at it
+        self._running: Job[ResultT] | None = None
+        self._woken = False
+        self._idle_pause: float | None = None
         self._busy = False
         self._stopping = False
         # A daemon, so that an inference that hangs cannot keep the process from ending.
@@ -111,6 +121,16 @@ class InferenceWorker(Generic[ResultT]):
     def busy(self) -> bool:
         """True while an inference runs."""
         return self._busy
+
+    @property
+    def running(self) -> Job[ResultT] | None:
+        """The job that runs."""
+        return self._running
+
+    @property
+    def waiting(self) -> Job[ResultT] | None:
+        """The job that waits for its turn or for a frame."""
+        return self._waiting
 
     @property
     def accepting(self) -> bool:
@@ -136,18 +156,29 @@ class InferenceWorker(Generic[ResultT]):
             message = f'"{replaced.intent}" was replaced by "{job.intent}" before it started'
             self._finish(replaced, RequestError(code=INTENT_REPLACED, message=message))
 
-    def frame_arrived(self) -> None:
-        """Wake the worker if a job waits for a frame."""
+    def wake(self) -> None:
+        """Have the worker look again at the waiting job, or at its idle work: a frame arrived."""
         with self._condition:
-            if self._waiting is not None:
-                self._condition.notify_all()
+            self._woken = True
+            self._condition.notify_all()
 
-    def drop_waiting(self, error: RequestError) -> None:
-        """End the waiting job, if there is one, with this error."""
+    def drop_waiting(self, error: RequestError) -> bool:
+        """End the waiting job with this error; False when there is none."""
         with self._condition:
             dropped, self._waiting = self._waiting, None
         if dropped is not None:
             self._finish(dropped, error)
+        return dropped is not None
+
+    def drop(self, job: Job[ResultT], error: RequestError) -> bool:
+        """End this job with this error if it waits; False when it does not."""
+        with self._condition:
+            found = self._waiting is job
+            if found:
+                self._waiting = None
+        if found:
+            self._finish(job, error)
+        return found
 
     def stop(self, timeout_s: float) -> bool:
         """End the waiting job and the thread; wait for a running inference.
@@ -169,7 +200,7 @@ class InferenceWorker(Generic[ResultT]):
             pass
 
     def _step(self) -> bool:
-        """Do one job; False when stopping.
+        """Do one job or one piece of idle work; False when stopping.
 
         A function of its own so that no frame or result outlives its job in a local variable.
         """
@@ -177,9 +208,13 @@ class InferenceWorker(Generic[ResultT]):
         if taken is None:
             return False
         job, decision = taken
+        if job is None:
+            self._do_idle_work()
+            return True
         if isinstance(decision, RequestError):
             self._finish(job, decision)
             return True
+        assert isinstance(decision, Ready)
         self._busy = True
         outcome: ResultT | RequestError
         try:
@@ -193,16 +228,33 @@ class InferenceWorker(Generic[ResultT]):
             )
         finally:
             self._busy = False
+            self._running = None
         self._finish(job, outcome)
+        # What was just answered may be followed.
+        self.wake()
         return True
 
-    def _take(self) -> tuple[Job[ResultT], Ready | RequestError] | None:
-        """Wait for a job that can start or has to be refused; None when stopping."""
+    def _do_idle_work(self) -> None:
+        self._busy = True
+        try:
+            self._idle_pause = self._idle()
+        except Exception as error:
+            self._idle_pause = None
+            self._on_crash("idle work", error)
+        finally:
+            self._busy = False
+
+    def _take(self) -> tuple[Job[ResultT] | None, Ready | RequestError | None] | None:
+        """Wait for a job that can start or is refused, or for idle work (None); None to stop."""
         with self._condition:
             while not self._stopping:
                 job = self._waiting
                 if job is None:
-                    self._condition.wait()
+                    if self._woken:
+                        self._woken = False
+                        return None, None
+                    notified = self._condition.wait(self._idle_pause)
+                    self._woken = self._woken or not notified
                     continue
                 now = self._clock()
                 if self._waiting_since is None:
@@ -212,12 +264,16 @@ class InferenceWorker(Generic[ResultT]):
                     self._condition.wait(decision.seconds)
                     continue
                 self._waiting = None
+                if isinstance(decision, Ready):
+                    self._running = job
                 return job, decision
         return None
 
     def _ask_gate(self, job: Job[ResultT], waited: float, now: float) -> Decision:
         try:
             return self._gate(job, waited, now)
+        except RequestError as error:
+            return error
         except Exception as error:
             self._on_crash("choosing a frame", error)
             return RequestError(code=INFERENCE_FAILED, message=f"{type(error).__name__}: {error}")

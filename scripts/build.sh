@@ -19,7 +19,7 @@ source_hash() {
     printf '%s\n' "$ROOT"
     .venv/bin/python --version
     cat .venv/lisa_ros-requirements.sha256 2>/dev/null || true
-    find CMakeLists.txt package.xml scripts/program.py.in msg srv config launch scenes \
+    find CMakeLists.txt package.xml scripts/program.py.in action msg srv config launch scenes \
       lisa_ros lisa_model training -type f -not -path '*/__pycache__/*' -print0 \
       | LC_ALL=C sort -z | xargs -0 sha256sum
   } | sha256sum | cut -d' ' -f1

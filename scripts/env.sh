@@ -19,8 +19,8 @@ case ":$PATH:" in
   *) export PATH="$VIRTUAL_ENV/bin:$PATH" ;;
 esac
 
-# With Fast DDS' default transport nearly all camera images between processes get lost.
-export FASTDDS_BUILTIN_TRANSPORTS="${FASTDDS_BUILTIN_TRANSPORTS:-LARGE_DATA?max_msg_size=4MB&sockets_size=8MB&non_blocking=true}"
+# As in lisa_ros/transport.py, which says why; a test holds them together.
+export FASTDDS_BUILTIN_TRANSPORTS="${FASTDDS_BUILTIN_TRANSPORTS:-DEFAULT?sockets_size=8MB}"
 
 if [ -f "$ROOT/install/local_setup.bash" ]; then
   # colcon's script reads unset variables.

@@ -28,7 +28,9 @@ class SlowSegmenter:
         self._leaked_mb = leaked_mb
         self._leak: list[np.ndarray] = []
 
-    def segment(self, image: np.ndarray, intent: str, *, max_new_tokens: int) -> Any:
+    def segment(
+        self, image: np.ndarray, intent: str, *, max_new_tokens: int, on_progress: Any = None
+    ) -> Any:
         """Return what the node reads of a result."""
         time.sleep(self._seconds)
         self._leak.append(np.ones(int(self._leaked_mb * 1e6), dtype=np.uint8))

@@ -447,7 +447,7 @@ def test_a_callback_that_raises_does_not_end_the_node(
         raise RuntimeError("a mistake")
 
     with monkeypatch.context() as broken:
-        broken.setattr(node.node._engine, "_check", fail)
+        broken.setattr(node.node._engine._intake, "_check", fail)
         node.frame(camera, image=make.image())
         node.robot.until(lambda: node.count("refused.internal_error") >= 1)
     node.frame(camera, camera_info=make.info(2.0), image=make.image(2.0), depth=make.depth(2.0))

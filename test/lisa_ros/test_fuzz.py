@@ -237,7 +237,9 @@ class SeesAll:
     name = "sees_all"
     device = "cpu"
 
-    def segment(self, image: Any, intent: str, *, max_new_tokens: int) -> Any:
+    def segment(
+        self, image: Any, intent: str, *, max_new_tokens: int, on_progress: Any = None
+    ) -> Any:
         assert image.dtype == np.uint8
         masks = np.ones((1, *image.shape[:2]), bool)
         return SimpleNamespace(text="", masks=masks, scores=np.array([0.9]), timings={})
@@ -258,7 +260,7 @@ def test_messages_and_intents(bench: Bench, sent: list[Any], intent: str):
         before = bench.refusals().total()
         bench.engine.add(stream, msg)
         refused = bench.refusals().total() - before
-        remembered = bench.engine._frames._streams[stream]
+        remembered = bench.engine._intake._frames._streams[stream]
         assert refused == (0 if remembered and remembered[-1].msg is msg else 1)
     before = bench.refusals()
     outcome = bench.ask(intent)
@@ -312,4 +314,4 @@ def test_the_cases_reach_what_they_should(bench: Bench):
         assert [code for code in counted if code.startswith(f"{kind}_")], kind
     assert counted["image_data"]
     assert counted["depth_data"]
-    assert any(" m in camera" in line for line in bench.log.lines), "no target in 3D"
+    assert any("point_m=" in line for line in bench.log.lines), "no target in 3D"

@@ -42,7 +42,7 @@ def test_every_parameter_is_documented_and_its_default_allowed():
 def test_what_is_fixed_when_model_and_camera_are_taken_is_read_only():
     fixed = {"model", "device", "dtype", "quantization", "vision_tower", "conversation"}
     fixed |= {"inference_niceness", "colour_transport", "depth_transport", "camera_qos"}
-    fixed |= {"rectify", "rectified_input", "depth_to_colour"}
+    fixed |= {"rectify", "rectified_input", "depth_to_colour", "bond_heartbeat_period"}
     assert {spec.name for spec in PARAMETERS if spec.read_only} == fixed
 
 

@@ -92,7 +92,7 @@ def arguments(module: ModuleType) -> dict[str, Any]:
 
 
 def run_node_function(module: ModuleType, **given: str) -> list[Any]:
-    context = dict.fromkeys(module.PARAMETER_ARGUMENTS, "") | given
+    context = dict.fromkeys((*module.PARAMETER_ARGUMENTS, "enclave"), "") | given
     return module.make_node(context)
 
 
@@ -113,6 +113,9 @@ def test_arguments_and_their_defaults(module: ModuleType):
         "camera_qos": "",
         "rectify": "",
         "depth_to_colour": "",
+        "target_frame": "",
+        "follow": "",
+        "enclave": "",
         "color_topic": "camera/color/image_raw",
         "camera_info_topic": "camera/color/camera_info",
         "depth_topic": "camera/depth/image_raw",
@@ -147,6 +150,13 @@ def test_empty_arguments_leave_the_params_file_alone(module: ModuleType):
     assert [one.args[0] for one in node.kwargs["parameters"]] == ["params_file"]
     _, node, _ = run_node_function(module, device="cuda", dtype="bfloat16")
     assert node.kwargs["parameters"][1] == {"device": "cuda", "dtype": "bfloat16"}
+
+
+def test_the_enclave_is_passed_only_when_given(module: ModuleType):
+    _, node, _ = run_node_function(module)
+    assert node.kwargs["ros_arguments"] is None
+    _, node, _ = run_node_function(module, enclave="/lisa/perception_node")
+    assert node.kwargs["ros_arguments"] == ["--enclave", "/lisa/perception_node"]
 
 
 def test_the_remapped_topics_are_the_nodes(module: ModuleType):
@@ -196,11 +206,6 @@ def test_with_the_real_launch(monkeypatch: pytest.MonkeyPatch):
         entity.visit(context)
     assert {"model", "device", "params_file", "namespace", "depth_topic"} <= names
     assert context.environment[FASTDDS_TRANSPORT_VARIABLE]
-
-
-def test_scripts_and_launch_set_the_same_transport():
-    script = ROOT / "scripts" / "env.sh"
-    assert FASTDDS_TRANSPORT_DEFAULT in script.read_text()
 
 
 def test_stand_ins_cover_exactly_what_is_imported():

@@ -80,7 +80,12 @@ def test_a_target_is_found_with_its_position(frame: Frame, fake: Any, make: Any)
     assert point is not None
     assert point.point == msg.point
     assert point.header == frame.colour.header
-    assert "at (-0.060, -0.120, 1.500) m" in describe(answer)
+    line = describe(answer, 0.25)
+    assert line.startswith(
+        'answered intent="find it" answer="It is find it." instances=1 targets=1'
+    )
+    assert f'point_m="(-0.060, -0.120, 1.500)" frame={frame.colour.header.frame_id}' in line
+    assert line.endswith("total_s=0.250")
 
 
 def test_without_depth_there_is_a_mask_and_a_reason(frame: Frame, fake: Any):
@@ -101,7 +106,7 @@ def test_without_depth_there_is_a_mask_and_a_reason(frame: Frame, fake: Any):
     assert math.isnan(msg.box_pose.position.x)
     assert math.isnan(msg.normal_rms_m)
     assert to_target_point(answer) is None
-    assert "without 3D (no depth has arrived)" in describe(answer)
+    assert 'no_3d="no depth has arrived"' in describe(answer, 1.0)
 
 
 def test_too_little_valid_depth_is_said(frame: Frame, fake: Any, make: Any):
@@ -118,7 +123,7 @@ def test_an_unsure_instance_is_reported_but_no_target(frame: Frame, fake: Any):
     assert not answer.target_mask().any()
     assert not to_instance_masks(answer).instances[0].is_target
     assert to_targets(answer).targets == []
-    assert "1 instance(s) empty or below the score threshold" in describe(answer)
+    assert "instances=1 targets=0" in describe(answer, 1.0)
     low = {spec.name: spec.default for spec in PARAMETERS} | {"score_threshold": 0.05}
     assert len(answer_intent(fake, frame, "unsure", Settings.from_values(low)).targets) == 1
 
@@ -129,7 +134,7 @@ def test_an_answer_without_a_mask(frame: Frame, fake: Any):
     assert to_targets(answer).best == -1
     assert answer.target_mask().shape == (48, 64)
     assert not answer.target_mask().any()
-    assert "no mask" in describe(answer)
+    assert "instances=0 targets=0" in describe(answer, 1.0)
 
 
 def test_a_model_that_returns_nonsense_is_an_error(frame: Frame, fake: Any):

@@ -48,7 +48,7 @@ class Bench:
         return job.intent.upper()
 
     def submit(self, intent: str) -> None:
-        self.worker.submit(Job(intent=intent, submitted=time.monotonic(), on_done=self.on_done))
+        self.worker.submit(Job(intent=intent, on_done=self.on_done))
 
     def on_done(self, job: Job[str], outcome: Any) -> None:
         self.done.append((job.intent, outcome))
@@ -137,7 +137,7 @@ def test_a_job_waits_for_a_frame_and_starts_when_it_comes(bench: Bench):
     assert not bench.ran
     bench.decision = Ready(bench.frame)
     began = time.monotonic()
-    bench.worker.frame_arrived()
+    bench.worker.wake()
     wait_for(lambda: bench.done)
     assert time.monotonic() - began < 1.0
     assert bench.outcomes() == [("patient", "PATIENT")]
@@ -227,7 +227,7 @@ def test_only_the_inference_thread_and_its_children_yield(make: Any) -> None:
         niceness=min(19, before + 3),
     )
     worker.start()
-    worker.submit(Job(intent="a", submitted=0.0, on_done=lambda job, outcome: done.set()))
+    worker.submit(Job(intent="a", on_done=lambda job, outcome: done.set()))
     assert done.wait(10.0)
     assert worker.stop(10.0)
     assert seen == {"worker": min(19, before + 3), "child": min(19, before + 3)}

@@ -78,7 +78,7 @@ def test_every_interface_is_built() -> None:
 def test_the_interfaces_dependencies_are_declared(package: Package) -> None:
     used: set[str] = set()
     for path in source_files():
-        if path.parts[0] in ("msg", "srv"):
+        if path.parts[0] in ("action", "msg", "srv"):
             for line in (ROOT / path).read_text(encoding="utf-8").splitlines():
                 used.update(re.findall(r"^\s*(\w+)/\w+", line.split("#")[0]))
     used.discard("lisa_ros")

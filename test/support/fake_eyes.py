@@ -24,12 +24,14 @@ class Thing:
         kind: it answers to the query of this number.
         looks: direction of its appearance; ``kind`` when None.
         score: that the decoder gives its mask.
+        presence: how likely it is what its kind's query means; None for a model that cannot tell.
     """
 
     box: Box
     kind: int = 0
     looks: int | None = None
     score: float = 0.9
+    presence: float | None = None
 
 
 @dataclass
@@ -88,7 +90,12 @@ class FakeEyes:
             masks=masks,
             scores=np.array([t.score if t else 0.0 for t in things], dtype=np.float32),
             appearances=views,
+            presences=self._presences(things),
         )
+
+    def _presences(self, things: list[Thing | None]) -> np.ndarray | None:
+        known = [0.0 if thing is None else thing.presence for thing in things]
+        return None if None in known else np.array(known, dtype=np.float32)
 
     def _best(self, number: int, kind: int, region: CropWindow | None) -> Thing | None:
         shown = [t for t in self.world[number] if t.kind == kind and visible(t, region)]

@@ -27,7 +27,9 @@ class FakeSegmenter:
     def __init__(self, behaviour: str) -> None:
         self._behaviour = behaviour
 
-    def segment(self, image: np.ndarray, intent: str, *, max_new_tokens: int) -> Any:
+    def segment(
+        self, image: np.ndarray, intent: str, *, max_new_tokens: int, on_progress: Any = None
+    ) -> Any:
         """Return what the node reads of a result."""
         if self._behaviour == "broken":
             raise RuntimeError("the stand-in is broken on purpose")

@@ -1,0 +1,151 @@
+"""The action ~/find_target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.lifecycle import LifecycleNode
+from rclpy.task import Future
+
+from lisa_model.geometry import NoTarget3D
+from lisa_ros.action import FindTarget
+from lisa_ros.control import WAITING, Control, OnStage, StageReport
+from lisa_ros.errors import CANCELLED, TARGET_WITHOUT_3D, RequestError
+from lisa_ros.frame import Frame
+from lisa_ros.pipeline import Answer
+from lisa_ros.segment_service import fill_response
+
+
+class ControlledAsker(Protocol):
+    """What the action needs of the node."""
+
+    def ask(
+        self,
+        text: str,
+        on_done: Callable[[Answer | RequestError], None],
+        frame: Frame | None = None,
+        *,
+        follow: bool = False,
+        deadline_s: float = 0.0,
+        on_stage: OnStage | None = None,
+    ) -> Control | None:
+        """Ask for an answer; ``on_done`` is called exactly once, on any thread."""
+
+    def cancel_request(self, control: Control) -> bool:
+        """End one request."""
+
+
+class FindTargetAction:
+    """Answers ~/find_target; like ~/segment it never holds up the executor (see SegmentService).
+
+    Every goal is accepted: what is wrong with it is told by the result, with code and remedy,
+    which a rejected goal could not carry.
+
+    Args:
+        node: owner of the action.
+        asker: where requests go.
+        publish: publishes answers.
+    """
+
+    def __init__(
+        self, node: LifecycleNode, asker: ControlledAsker, publish: Callable[[Answer], None]
+    ) -> None:
+        self._node = node
+        self._asker = asker
+        self._publish = publish
+        self._controls: dict[bytes, Control] = {}
+        self._server: Any = ActionServer(
+            node,
+            FindTarget,
+            "~/find_target",
+            execute_callback=self._execute,
+            goal_callback=lambda _: GoalResponse.ACCEPT,
+            cancel_callback=self._cancel,
+            callback_group=ReentrantCallbackGroup(),
+        )
+
+    def destroy(self) -> None:
+        """Take the action away."""
+        self._server.destroy()
+
+    async def _execute(self, goal: ServerGoalHandle) -> Any:
+        executor = self._node.executor
+        future: Any = Future()
+        request = goal.request
+
+        def on_stage(report: StageReport) -> None:
+            _feedback(goal, report.stage, report.partial_answer(), report.elapsed_s)
+
+        def on_done(outcome: Answer | RequestError) -> None:
+            # On the inference thread: the executor's thread must not do the conversions.
+            result = fill_response(FindTarget.Result(), outcome)
+            try:
+                if isinstance(outcome, Answer):
+                    self._publish(outcome)
+                    if request.want_3d and outcome.best < 0:
+                        _refuse(result, outcome)
+            finally:
+                executor.create_task(future.set_result, result)
+
+        key = bytes(goal.goal_id.uuid)
+        _feedback(goal, WAITING, "", 0.0)
+        control = self._asker.ask(
+            request.intent,
+            on_done,
+            follow=request.follow,
+            deadline_s=request.deadline_s,
+            on_stage=on_stage,
+        )
+        if control is not None:
+            self._controls[key] = control
+            if goal.is_cancel_requested:  # before it could be found in the table
+                self._asker.cancel_request(control)
+        try:
+            result = await future
+        finally:
+            self._controls.pop(key, None)
+        if result.success:
+            goal.succeed()
+        elif result.error_code == CANCELLED and goal.is_cancel_requested:
+            goal.canceled()
+        else:
+            goal.abort()
+        return result
+
+    def _cancel(self, goal: ServerGoalHandle) -> CancelResponse:
+        control = self._controls.get(bytes(goal.goal_id.uuid))
+        if control is not None:
+            # After the goal has become "canceling", which it does when this returns.
+            self._node.executor.create_task(self._asker.cancel_request, control)
+        return CancelResponse.ACCEPT
+
+
+def _feedback(goal: ServerGoalHandle, stage: str, partial_answer: str, elapsed_s: float) -> None:
+    if goal.is_active:
+        goal.publish_feedback(
+            FindTarget.Feedback(
+                stage=stage, partial_answer=partial_answer, elapsed_s=float(elapsed_s)
+            )
+        )
+
+
+def _refuse(result: Any, answer: Answer) -> None:
+    """Turn a result into the refusal of a goal that wanted a position; the masks stay."""
+    result.success = False
+    result.error_code = TARGET_WITHOUT_3D
+    reasons = [
+        f"#{one.id}: {one.position.text}"
+        for one in answer.targets
+        if isinstance(one.position, NoTarget3D)
+    ]
+    if reasons:
+        result.message = "no target has a 3D position: " + "; ".join(reasons)
+    else:
+        result.message = (
+            "the answer has no target. Say it in other words, look from elsewhere, or lower "
+            "score_threshold"
+        )
