@@ -199,6 +199,12 @@ ERRORS: tuple[ErrorSpec, ...] = (
         "Restart the node; if the model is only slow, raise watchdog_s.",
     ),
     _request(
+        INTERNAL_ERROR,
+        Reaction.NODE,
+        "The program has an error; the node lives on. Also counted where nobody has asked.",
+        "Report it with the log.",
+    ),
+    _request(
         SHUTTING_DOWN,
         Reaction.NODE,
         "The node is being cleaned up or ended.",
@@ -321,11 +327,6 @@ ERRORS: tuple[ErrorSpec, ...] = (
         FOLLOW_FAILED,
         "The model raised an error while following, which has ended.",
         "Ask again; if it comes again, report it.",
-    ),
-    _node(
-        INTERNAL_ERROR,
-        "The program has an error; the node lives on.",
-        "Report it with the log.",
     ),
     _view(
         "view_topic",

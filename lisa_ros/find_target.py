@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
-from rclpy.action.server import ServerGoalHandle
+from rclpy.action.server import RCLError, ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.exceptions import InvalidHandle
 from rclpy.lifecycle import LifecycleNode
 from rclpy.task import Future
 
 from lisa_model.geometry import NoTarget3D
 from lisa_ros.action import FindTarget
 from lisa_ros.control import WAITING, Control, OnStage, StageReport
-from lisa_ros.errors import CANCELLED, TARGET_WITHOUT_3D, RequestError
+from lisa_ros.errors import CANCELLED, INTERNAL_ERROR, TARGET_WITHOUT_3D, RequestError
 from lisa_ros.frame import Frame
 from lisa_ros.pipeline import Answer
 from lisa_ros.segment_service import fill_response
@@ -82,13 +84,15 @@ class FindTargetAction:
 
         def on_done(outcome: Answer | RequestError) -> None:
             # On the inference thread: the executor's thread must not do the conversions.
-            result = fill_response(FindTarget.Result(), outcome)
+            result = FindTarget.Result(error_code=INTERNAL_ERROR, message="see the node's log")
             try:
                 if isinstance(outcome, Answer):
                     self._publish(outcome)
-                    if request.want_3d and outcome.best < 0:
-                        _refuse(result, outcome)
-            finally:
+                filled = fill_response(FindTarget.Result(), outcome)
+                if request.want_3d and isinstance(outcome, Answer) and outcome.best < 0:
+                    _refuse(filled, outcome)
+                result = filled
+            finally:  # a goal must end, whatever else fails
                 executor.create_task(future.set_result, result)
 
         key = bytes(goal.goal_id.uuid)
@@ -125,12 +129,13 @@ class FindTargetAction:
 
 
 def _feedback(goal: ServerGoalHandle, stage: str, partial_answer: str, elapsed_s: float) -> None:
-    if goal.is_active:
-        goal.publish_feedback(
-            FindTarget.Feedback(
-                stage=stage, partial_answer=partial_answer, elapsed_s=float(elapsed_s)
-            )
-        )
+    message = FindTarget.Feedback(
+        stage=stage, partial_answer=partial_answer, elapsed_s=float(elapsed_s)
+    )
+    # A goal that ends in this moment, or a node that is ended, is no reason to end the inference.
+    with suppress(RCLError, InvalidHandle):
+        if goal.is_active:
+            goal.publish_feedback(message)
 
 
 def _refuse(result: Any, answer: Answer) -> None:

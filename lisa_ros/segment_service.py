@@ -10,7 +10,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.task import Future
 
 from lisa_ros.conversion import mask_to_image
-from lisa_ros.errors import InputError, RequestError
+from lisa_ros.errors import INTERNAL_ERROR, InputError, RequestError
 from lisa_ros.frame import REASON_NO_CAMERA_INFO, REASON_NO_DEPTH, Frame
 from lisa_ros.pipeline import Answer
 from lisa_ros.results import to_instance_masks, to_targets
@@ -74,11 +74,13 @@ class SegmentService:
 
         def on_done(outcome: Answer | RequestError) -> None:
             # On the inference thread: the executor's thread must not do the conversions.
+            answer = Segment.Response(error_code=INTERNAL_ERROR, message="see the node's log")
             try:
                 if frame is None and isinstance(outcome, Answer):
                     self._publish(outcome)
-            finally:
-                executor.create_task(future.set_result, fill_response(response, outcome))
+                answer = fill_response(response, outcome)
+            finally:  # a call must be answered, whatever else fails
+                executor.create_task(future.set_result, answer)
 
         self._asker.ask(request.intent, on_done, frame)
         return await future

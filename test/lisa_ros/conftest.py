@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import os
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ros_domain import free_domain
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("lisa_ros.msg", reason="the interfaces are not built (make build)")
@@ -188,7 +188,7 @@ def start(
     rigs: list[NodeRig] = []
 
     def start(*parameters: str) -> NodeRig:
-        rigs.append(NodeRig(make, random.SystemRandom().randint(2, 100), parameters))
+        rigs.append(NodeRig(make, free_domain(), parameters))
         return rigs[-1]
 
     yield start

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,6 +18,7 @@ from rclpy.qos import (
     ReliabilityPolicy,
     qos_profile_sensor_data,
 )
+from ros_domain import free_domain
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 
@@ -57,7 +57,7 @@ class Robot:
 
     def __init__(self) -> None:
         self.context = rclpy.Context()
-        rclpy.init(context=self.context, domain_id=random.SystemRandom().randint(2, 100))
+        rclpy.init(context=self.context, domain_id=free_domain())
         self.executor = SingleThreadedExecutor(context=self.context)
         self.node = rclpy.create_node("robot", context=self.context)
         self.executor.add_node(self.node)

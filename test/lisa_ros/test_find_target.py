@@ -248,3 +248,23 @@ def test_an_inference_that_hangs_is_reported_and_forgiven(start: Callable[..., N
     fake.hold = None
     rig.works(2.0)
     assert fake.intents == ["first", "find it"]
+
+
+def test_a_goal_and_a_call_end_also_when_publishing_fails(
+    start: Callable[..., NodeRig], monkeypatch: pytest.MonkeyPatch
+):
+    rig = start()
+    rig.activate()
+    rig.frame(1.0)
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError("publishing fails on purpose")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(rig.node._results, "publish", broken)
+        status, result = rig.find("find it").end()
+        assert (status, result.error_code) == (ABORTED, "internal_error")
+        response = rig.call(Segment, Segment.Request(intent="find it"))
+        assert (response.success, response.error_code) == (False, "internal_error")
+    assert rig.refused("internal_error") == 2
+    rig.works(2.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.serialization import deserialize_message, serialize_message
 from recording_support import COLOR_K, PERIOD_NS, lost_frame, make_frame, transform
+from ros_domain import free_domain
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from rosgraph_msgs.msg import Clock
@@ -64,7 +64,7 @@ def domain() -> Iterator[int]:
     }
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
-    number = random.SystemRandom().randint(2, 100)
+    number = free_domain()
     rclpy.init(domain_id=number)
     yield number
     rclpy.try_shutdown()

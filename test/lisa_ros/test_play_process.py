@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from recording_support import make_frame
+from ros_domain import free_domain
 from rosbags.rosbag2 import Reader
 
 from lisa_model.recordings import write_household
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def environment() -> dict[str, str]:
     return os.environ | {
-        "ROS_DOMAIN_ID": str(random.SystemRandom().randint(2, 100)),
+        "ROS_DOMAIN_ID": str(free_domain()),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET",
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "PYTHONUNBUFFERED": "1",

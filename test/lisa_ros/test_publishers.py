@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +12,7 @@ import rclpy
 from geometry_msgs.msg import PointStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode
+from ros_domain import free_domain
 from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import String
 from target_answers import INTENT, answer_of, located, nowhere
@@ -71,7 +71,7 @@ class Listener:
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    rclpy.init(args=[], domain_id=random.SystemRandom().randint(2, 100))
+    rclpy.init(args=[], domain_id=free_domain())
     listener = Listener()
     yield listener
     listener.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from ament_index_python.packages import get_package_share_directory
 from geometry_msgs.msg import Point, PointStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.serialization import deserialize_message
+from ros_domain import free_domain
 from rosbags.highlevel import AnyReader
 from std_msgs.msg import String
 
@@ -31,7 +31,7 @@ from lisa_ros.transport import FASTDDS_TRANSPORT_DEFAULT, FASTDDS_TRANSPORT_VARI
 def context(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
     monkeypatch.setenv(FASTDDS_TRANSPORT_VARIABLE, FASTDDS_TRANSPORT_DEFAULT)
-    rclpy.init(domain_id=random.SystemRandom().randint(2, 100))
+    rclpy.init(domain_id=free_domain())
     yield
     rclpy.try_shutdown()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import sys
 import threading
 import time
@@ -17,6 +16,7 @@ from builtin_interfaces.msg import Time
 from depth_scenes import rotation
 from geometry_msgs.msg import TransformStamped
 from rclpy.executors import SingleThreadedExecutor
+from ros_domain import free_domain
 from target_answers import FakeTransforms, answer_of, located, nowhere
 
 from lisa_model.geometry import NoTarget3D, Target3D
@@ -144,7 +144,7 @@ def test_a_missing_tf2_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.fixture
 def node() -> Iterator[Any]:
-    rclpy.init(args=[], domain_id=random.SystemRandom().randint(2, 100))
+    rclpy.init(args=[], domain_id=free_domain())
     node = rclpy.create_node("transforms_test", use_global_arguments=False)
     executor = SingleThreadedExecutor()
     executor.add_node(node)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import random
 import re
 import signal
 import struct
@@ -21,6 +20,7 @@ import pytest
 from live_node import Domain, domain, live_node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.serialization import deserialize_message, serialize_message
+from ros_domain import free_domain
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
@@ -376,7 +376,7 @@ def test_the_commands_defaults_are_the_nodes():
 def test_the_command_serves_until_it_is_interrupted(tmp_path: Path):
     layout = tmp_path / "layout.json"
     command = [sys.executable, "-m", "lisa_model.cli", "view", "--no-open", "--port", "0"]
-    environment = os.environ | {"ROS_DOMAIN_ID": str(random.SystemRandom().randint(2, 100))}
+    environment = os.environ | {"ROS_DOMAIN_ID": str(free_domain())}
     with subprocess.Popen(
         [*command, "--namespace", "robot1", "--write-layout", str(layout)],
         env=environment,

@@ -93,9 +93,8 @@ def _code_of(node: Any) -> ast.expr | None:
         return node.value if named else None
     if callee(node) == "count_refused":
         return node.args[0]
-    if callee(node).endswith("Error"):
-        return next((one.value for one in node.keywords if one.arg == "code"), None)
-    return None
+    given = {one.arg: one.value for one in node.keywords}
+    return given.get("code") if callee(node).endswith("Error") else given.get("error_code")
 
 
 def values(expression: ast.expr, place: Place) -> set[str]:

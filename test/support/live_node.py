@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import rclpy
 from rclpy.action import get_action_server_names_and_types_by_node
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
+from ros_domain import free_domain
 
 from lisa_ros import model_loader
 from lisa_ros.perception_node import PerceptionNode
@@ -59,7 +59,7 @@ class Domain:
 def domain() -> Iterator[Domain]:
     """Make a domain of its own and spin what is added to it."""
     context = rclpy.Context()
-    rclpy.init(context=context, domain_id=random.SystemRandom().randint(2, 100))
+    rclpy.init(context=context, domain_id=free_domain())
     executor = SingleThreadedExecutor(context=context)
     probe = rclpy.create_node("probe", context=context)
     made = Domain(context, executor, probe)

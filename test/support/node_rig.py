@@ -78,6 +78,9 @@ class NodeRig:
         assert self.action.wait_for_server(10)
         for client in self.clients.values():
             assert client.wait_for_service(10)
+        # The server is found before it has found this client; feedback until then is lost.
+        feedback = "/perception_node/find_target/_action/feedback"
+        self.until(lambda: self.node.count_subscribers(feedback) == 1)
 
     def close(self) -> None:
         # As main() does: the model is released before the context ends.

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import random
-
 import pytest
+from ros_domain import free_domain
 
 from lisa_ros.doctor.report import Status
 from lisa_ros.doctor.self_test import Exchange, check_exchange, exchange_images
@@ -29,7 +28,7 @@ def test_judgement(exchange: Exchange, status: Status, said: str):
 @pytest.mark.ros
 def test_images_really_go_to_another_process(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(FASTDDS_TRANSPORT_VARIABLE, FASTDDS_TRANSPORT_DEFAULT)
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(random.SystemRandom().randint(2, 100)))
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(free_domain()))
     monkeypatch.delenv("ROS_AUTOMATIC_DISCOVERY_RANGE", raising=False)
     exchange = exchange_images(15)
     assert exchange.error == ""

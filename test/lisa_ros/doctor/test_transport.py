@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import fcntl
-import random
 import re
 import socket
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ros_domain import free_domain
 
 from lisa_ros.doctor.report import Finding, Status
 from lisa_ros.doctor.transport import (
@@ -131,7 +131,7 @@ sys.stdin.read()
 @pytest.mark.ros
 def test_the_segment_of_a_living_node_is_not_stale(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(FASTDDS_TRANSPORT_VARIABLE, FASTDDS_TRANSPORT_DEFAULT)
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(random.SystemRandom().randint(2, 100)))
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(free_domain()))
     monkeypatch.delenv("ROS_AUTOMATIC_DISCOVERY_RANGE", raising=False)
     with subprocess.Popen(
         [sys.executable, "-c", ALIVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
