@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -472,3 +474,37 @@ def test_targets_in_another_frame_by_tf2(start: Callable[..., NodeRig]):
     response = rig.call(Segment, Segment.Request(intent="find it"))
     assert response.targets.header.frame_id == "base_link"
     assert response.targets.targets[0].has_box
+
+
+def test_a_bond_lives_while_the_node_is_active(
+    start: Callable[..., NodeRig], monkeypatch: pytest.MonkeyPatch
+):
+    calls: list[str] = []
+
+    class Bond:
+        def __init__(self, node: Any, topic: str, bond_id: str) -> None:
+            calls.append(f"{topic} {bond_id}")
+
+        def __getattr__(self, name: str) -> Any:
+            return lambda: calls.append(name)
+
+    module = ModuleType("bondpy.bondpy")
+    module.Bond = Bond  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "bondpy", ModuleType("bondpy"))
+    monkeypatch.setitem(sys.modules, "bondpy.bondpy", module)
+    rig = start("bond_heartbeat_period:=0.1")
+    rig.activate()
+    assert calls == ["bond perception_node", "start"]
+    assert rig.change(Transition.TRANSITION_DEACTIVATE)
+    assert calls[2:] == ["break_bond", "shutdown"]
+
+
+def test_a_bond_that_cannot_be_had_is_told(
+    start: Callable[..., NodeRig], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "bondpy", None)
+    rig = start("bond_heartbeat_period:=0.1")
+    assert rig.change(Transition.TRANSITION_CONFIGURE)
+    assert not rig.change(Transition.TRANSITION_ACTIVATE)
+    assert rig.refused("bond_unavailable") == 1
+    assert rig.state() == State.PRIMARY_STATE_INACTIVE
