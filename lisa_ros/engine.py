@@ -260,7 +260,7 @@ class PerceptionEngine:
     def refuse(self, error: RequestError) -> None:
         """Count and log a refused request."""
         self._diagnostics.count_refused(error.code, str(error))
-        self._log.warning(f"{error.code}: {error}")
+        self._log.warning(log_line("refused", code=error.code, message=str(error)))
 
     def _jobs(self) -> list[Job[Answered]]:
         return [job for job in (self._worker.waiting, self._worker.running) if job is not None]

@@ -21,6 +21,10 @@ from lisa_ros.frame import Frame
 from lisa_ros.pipeline import Answer
 from lisa_ros.segment_service import fill_response
 
+# A client asks for the result at once. rclpy keeps one for 15 minutes by default, masks and all:
+# half a megabyte for each goal.
+RESULT_KEPT_S = 10
+
 
 class ControlledAsker(Protocol):
     """What the action needs of the node."""
@@ -68,6 +72,7 @@ class FindTargetAction:
             goal_callback=lambda _: GoalResponse.ACCEPT,
             cancel_callback=self._cancel,
             callback_group=ReentrantCallbackGroup(),
+            result_timeout=RESULT_KEPT_S,
         )
 
     def destroy(self) -> None:

@@ -11,7 +11,7 @@ from lisa_ros.arrival import Stream, check_message
 from lisa_ros.diagnostics import Diagnostics
 from lisa_ros.errors import InputError
 from lisa_ros.frame import Frame, ImageMessage
-from lisa_ros.log_line import Logger
+from lisa_ros.log_line import Logger, log_line
 from lisa_ros.parameters import Settings
 from lisa_ros.sync import FrameBuffer
 from lisa_ros.validation import Extent, is_distorted
@@ -116,4 +116,6 @@ class CameraIntake:
     def _refuse(self, error: InputError) -> None:
         times = self._diagnostics.count_refused(error.code, str(error))
         if self._diagnostics.should_log(error.code):
-            self._log.warning(f"message refused ({error.code}, {times} so far): {error}")
+            self._log.warning(
+                log_line("message_refused", code=error.code, count=times, message=str(error))
+            )

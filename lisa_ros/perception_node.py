@@ -36,6 +36,7 @@ from lisa_ros.errors import INTERNAL_ERROR, NOT_ACTIVE, RequestError
 from lisa_ros.find_target import FindTargetAction
 from lisa_ros.follow_session import FollowReport
 from lisa_ros.frame import Frame
+from lisa_ros.log_line import log_line
 from lisa_ros.manager_bond import BondUnavailableError, ManagerBond
 from lisa_ros.memory import is_out_of_memory, smaller_settings
 from lisa_ros.parameters import PARAMETERS, Settings, declare_parameters
@@ -205,7 +206,7 @@ class PerceptionNode(LifecycleNode):
     def refuse(self, error: RequestError) -> None:
         """Count and log a refused request."""
         self.diagnostics.count_refused(error.code, str(error))
-        self.get_logger().warning(f"{error.code}: {error}")
+        self.get_logger().warning(log_line("refused", code=error.code, message=str(error)))
 
     # Callbacks
 

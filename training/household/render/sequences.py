@@ -64,6 +64,14 @@ SEQUENCES: dict[str, Sequence] = {
         kind="explicit",
         paths={"pan": PAN, "arc": ARC},
     ),
+    # Filmed after following was finished: nothing was chosen on it.
+    "kitchen": Sequence(
+        scene="kitchen_breakfast",
+        target="toaster",
+        intent="Find the toaster.",
+        kind="explicit",
+        paths={"pan": PAN, "arc": ARC},
+    ),
     # Validation: for choosing thresholds.
     "office_val": Sequence(
         scene="val_00020",
