@@ -165,6 +165,7 @@ class ReasoningSegmenter(ABC):
         queries: NDArray[np.float32],
         *,
         region: CropWindow | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Look:
         """Masks of an earlier answer's queries in a new image; the LLM is not asked.
 
@@ -172,6 +173,8 @@ class ReasoningSegmenter(ABC):
             image: (H, W, 3) uint8 RGB.
             queries: (n, dim) float32, of :attr:`SegmentationResult.queries`; n may be 0.
             region: where to look. None for the whole image.
+            on_progress: told each stage, READING before each pass of the encoder; what it raises
+                ends the look at once.
 
         Raises:
             InvalidImageError: naming what is wrong.

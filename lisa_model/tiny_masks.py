@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -115,6 +116,7 @@ def best_guess(
     *,
     patches: int,
     referent: Tensor | None = None,
+    before_pass: Callable[[], None] = lambda: None,
 ) -> Guess:
     """The mask of one prompt (1, out_dim) in a frame that was seen.
 
@@ -128,6 +130,7 @@ def best_guess(
         prompt: (1, out_dim).
         patches: of a closer look; 0 for none.
         referent: (1, referent_dim) which one of several; None for whichever.
+        before_pass: called before each closer look; what it raises ends the search.
     """
     height, width = image.shape[:2]
     small, iou, similarity = model.mask_head(seen.features, prompt, referent)
@@ -142,6 +145,7 @@ def best_guess(
         if window is None or (windows and best.score >= CONFIDENT):
             break
         windows.append(window)
+        before_pass()
         closer = look_closer(model, image, window, prompt, patches, referent)[0]
         if closer.score > best.score:
             best = closer.in_frame(window, whole)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -104,11 +105,14 @@ class TinySegmenter(ReasoningSegmenter):
         ):
             yield
 
-    def encode(self, image: NDArray[np.uint8]) -> EncodedImage:
+    def encode(
+        self, image: NDArray[np.uint8], on_progress: OnProgress | None = None
+    ) -> EncodedImage:
         """Everything about an image that no intent changes.
 
         Args:
             image: (H, W, 3) uint8 RGB.
+            on_progress: told READING in the middle of it; what it raises ends it.
 
         Raises:
             InvalidImageError: naming what is wrong.
@@ -117,6 +121,7 @@ class TinySegmenter(ReasoningSegmenter):
         model, config = self.model, self.model.config
         with self._autocast():
             seen = see(model, image, config.patches)
+            report(on_progress, Stage.READING)
             prefix = self._prefix(model.projector(seen.vision, seen.features, seen.rgb))
         return EncodedImage(image=image.copy(), seen=seen, prefix=prefix)
 
@@ -155,7 +160,7 @@ class TinySegmenter(ReasoningSegmenter):
         report(on_progress, Stage.READING)
         key = frame_key(image)
         if self._last is None or self._last[0] != key:
-            self._last = (key, self.encode(image))
+            self._last = (key, self.encode(image, on_progress))
         encoded = self._last[1]
         clock.lap("encode_image_s")
         stop = not explain if stop_at_seg is None else stop_at_seg
@@ -206,7 +211,7 @@ class TinySegmenter(ReasoningSegmenter):
             width = self.model.config.out_dim
             prompts = language.prompts(rows, presence) if len(rows) else rows.new_zeros(0, width)
             which = language.referents(rows) if len(rows) else None
-            logits, scores = self.masks(encoded, prompts, referents=which)
+            logits, scores = self.masks(encoded, prompts, referents=which, on_progress=on_progress)
         clock.lap("masks_s")
         return SegmentationResult(
             text=language.vocabulary.decode(ids),
@@ -225,6 +230,7 @@ class TinySegmenter(ReasoningSegmenter):
         *,
         zoom: bool = True,
         referents: Tensor | None = None,
+        on_progress: OnProgress | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Decode [SEG] prompts (n, out_dim) on an encoded image.
 
@@ -233,6 +239,7 @@ class TinySegmenter(ReasoningSegmenter):
             prompts: what kind of thing each [SEG] means.
             zoom: look closer at a few places.
             referents: (n, referent_dim) which one of several; None for whichever.
+            on_progress: told MARKING before each closer look; what it raises ends it.
 
         Returns:
             mask logits (n, H, W) and scores (n,); a mask that the calibration withholds is empty.
@@ -250,6 +257,7 @@ class TinySegmenter(ReasoningSegmenter):
                     prompt[None],
                     patches=patches,
                     referent=None if referents is None else referents[row : row + 1],
+                    before_pass=partial(report, on_progress, Stage.MARKING),
                 )
                 logits[row], scores[row] = self._judged(guess, prompt)
         return logits, np.clip(scores, 0.0, 1.0)
@@ -273,6 +281,7 @@ class TinySegmenter(ReasoningSegmenter):
         queries: NDArray[np.float32],
         *,
         region: CropWindow | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Look:
         """See :meth:`ReasoningSegmenter.look`.
 
@@ -284,7 +293,9 @@ class TinySegmenter(ReasoningSegmenter):
         model = self.model
         prompts = torch.from_numpy(checked_queries(queries, model.config.out_dim)).to(self.device)
         height, width = image.shape[:2]
+        before_pass = partial(report, on_progress, Stage.READING)
         with self._autocast():
+            before_pass()
             if region is not None:
                 check_region(region, image)
                 nothing = np.full((height, width), OUTSIDE, dtype=np.float32)
@@ -295,7 +306,14 @@ class TinySegmenter(ReasoningSegmenter):
             else:
                 seen = see(model, image, model.config.patches)
                 guesses = [
-                    best_guess(model, image, seen, prompt[None], patches=FOLLOW_PATCHES)
+                    best_guess(
+                        model,
+                        image,
+                        seen,
+                        prompt[None],
+                        patches=FOLLOW_PATCHES,
+                        before_pass=before_pass,
+                    )
                     for prompt in prompts
                 ]
         clock.lap("look_s")

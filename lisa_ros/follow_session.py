@@ -156,11 +156,6 @@ class FollowSession:
         self.control.on_progress(progress)
         self._yield_to()
 
-    def check(self) -> None:
-        """Raise when following is to end or to wait."""
-        self.control.enter("reading")
-        self._yield_to()
-
     def max_tokens(self) -> int:
         """Return the parameter max_answer_tokens."""
         return self._settings().max_answer_tokens
@@ -235,8 +230,7 @@ class _Eyes:
 
     def look(self, image: NDArray[np.uint8], queries: NDArray[np.float32], **options: Any) -> Any:
         """Look without asking."""
-        self._session.check()
-        return self._segmenter.look(image, queries, **options)
+        return self._segmenter.look(image, queries, on_progress=self._session.enter, **options)
 
 
 def _rows(result: Any, rows: list[int]) -> Any:

@@ -259,6 +259,7 @@ class LisaSegmenter(ReasoningSegmenter):
         queries: NDArray[np.float32],
         *,
         region: CropWindow | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Look:
         """See :meth:`ReasoningSegmenter.look`: SAM's encoder and one decoding of all queries.
 
@@ -270,7 +271,9 @@ class LisaSegmenter(ReasoningSegmenter):
         if region is not None:
             check_region(region, image)
         clock = Clock()
+        report(on_progress, Stage.READING)
         frame = self.engine.frame(image)
+        report(on_progress, Stage.MARKING)
         prompts = torch.from_numpy(wanted).to(self.device)
         logits, scores = self.engine.masks(frame, prompts)
         clock.lap("look_s")

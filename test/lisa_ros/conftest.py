@@ -132,8 +132,16 @@ class FakeSegmenter:
             queries=np.ones((len(masks), 2), np.float32),
         )
 
-    def look(self, image: Any, queries: Any, *, region: Any = None) -> Look:
+    def look(
+        self,
+        image: Any,
+        queries: Any,
+        *,
+        region: Any = None,
+        on_progress: OnProgress | None = None,
+    ) -> Look:
         self.looked += 1
+        report(on_progress, Stage.READING)
         red = find_red(image)
         if region is not None:
             inside = np.zeros_like(red)
