@@ -18,7 +18,7 @@ lisa record OUT.mcap
 lisa view [--namespace NS --max-hz HZ --no-publish]
 lisa doctor [--model M --device D --ns NS --json FILE]
 lisa eval-3d RECORDING [--model M --every N --json FILE]
-lisa bench {engine,load,soak,ordeal,faults,follow,data,train-memory,ros} ...
+lisa bench {engine,load,soak,ordeal,faults,follow,data,train-memory,ros,transport} ...
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ BENCHMARKS = {
     "faults": "benchmarks.faults",
     "follow": "benchmarks.follow",
     "ros": "benchmarks.ros_overhead",
+    "transport": "benchmarks.transport",
     "data": "benchmarks.data_pipeline",
     "train-memory": "benchmarks.train_memory",
 }
