@@ -51,8 +51,11 @@ class FollowedSegmenter:
         report(on_progress, Stage.MARKING)
         return self._eyes.segment(image, intent)
 
-    def look(self, image: np.ndarray, queries: np.ndarray, **options: Any) -> Any:
+    def look(
+        self, image: np.ndarray, queries: np.ndarray, *, on_progress: Any = None, **options: Any
+    ) -> Any:
         """Look without asking."""
+        report(on_progress, Stage.READING)
         return self._eyes.look(image, queries, **options)
 
 

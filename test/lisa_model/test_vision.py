@@ -58,7 +58,7 @@ def test_shrinking_averages_instead_of_skipping():
 
 
 def test_projector_gives_one_token_per_cell():
-    config = preset("lisa-tiny")
+    config = replace(preset("lisa-tiny"), visual_inputs=("vision",))
     projector = VisualProjector(config=config)
     tokens = projector(torch.randn(2, config.vision_dim, 30, 40))
     rows, columns = config.visual_tokens
@@ -67,7 +67,13 @@ def test_projector_gives_one_token_per_cell():
 
 def test_a_token_hears_colour_place_and_what_the_mask_head_sees():
     names = ("vision", "aligned", "colour", "place")
-    config = replace(preset("lisa-tiny"), vision_dim=6, out_dim=4, visual_inputs=names)
+    config = replace(
+        preset("lisa-tiny"),
+        vision_dim=6,
+        out_dim=4,
+        visual_tokens=(4, 6),
+        visual_inputs=names,
+    )
     torch.manual_seed(0)
     projector = VisualProjector(config=config)
     vision, rgb = torch.randn(1, 6, 12, 18), torch.randn(1, 3, 96, 144)
