@@ -219,7 +219,7 @@ class LanguageModel(nn.Module):
         """Gamma: states that predict a [SEG] (n, llm_dim) -> prompts (n, out_dim).
 
         Args:
-            log_presence: (concepts,) log-probability that the image shows each concept, see
+            log_presence: (n or 1, concepts) log-probability that the image shows each, see
                 ``MaskHead.log_presence``. With it the blend is P(concept | intent) times
                 P(shown | image): of two readings of an intent, the visible one wins.
         """

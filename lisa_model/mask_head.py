@@ -177,18 +177,18 @@ class MaskHead(nn.Module):
         return cosine * self.similarity_scale + self.similarity_bias
 
     def log_presence(self, features: ImageFeatures, codebook: Tensor) -> Tensor:
-        """How sure the best patch of an image is of each concept.
+        """How sure the best patch of each image is of each concept.
 
         Args:
-            features: of one image.
+            features: of B images.
             codebook: (concepts, out_dim) concept vectors.
 
         Returns:
-            (concepts,) log-probabilities; they need not sum to one over concepts.
+            (B, concepts) log-probabilities; they need not sum to one over concepts.
         """
         concepts = F.normalize(codebook.float(), dim=-1)
-        cosine = torch.einsum("kc,chw->khw", concepts, features.aligned[0].float())
-        return (PRESENCE_SCALE * cosine).log_softmax(0).flatten(1).amax(1)
+        cosine = torch.einsum("kc,bchw->bkhw", concepts, features.aligned.float())
+        return (PRESENCE_SCALE * cosine).log_softmax(1).flatten(2).amax(2)
 
     def forward(
         self, features: ImageFeatures, prompt: Tensor, referent: Tensor | None = None

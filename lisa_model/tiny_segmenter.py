@@ -267,13 +267,17 @@ class TinySegmenter(ReasoningSegmenter):
         calibration = self.model.config.calibration
         if calibration is None:
             return guess.logits, guess.score
-        query = prompt.detach().float().cpu().numpy()[None]
-        presences = self._presences(guess.appearance[None], query)
-        assert presences is not None, "a calibrated model has concepts"
-        score = calibration.score(guess.score, float(presences[0]))
+        score = calibration.score(guess.score, self._presence(guess, prompt))
         if score < calibration.floor:
             return np.minimum(guess.logits, OUTSIDE), score
         return guess.logits, score
+
+    def _presence(self, guess: Guess, prompt: Tensor) -> float:
+        """How likely what is under a guess is what its prompt (out_dim,) means."""
+        query = prompt.detach().float().cpu().numpy()[None]
+        presences = self._presences(guess.appearance[None], query)
+        assert presences is not None, "a calibrated model has concepts"
+        return float(presences[0])
 
     def look(
         self,

@@ -26,7 +26,7 @@ from lisa_ros.errors import (
     InputError,
     RequestError,
 )
-from lisa_ros.follow_session import DEACTIVATED, FAILED, REPLACED
+from lisa_ros.follow_session import FAILED, REPLACED
 from lisa_ros.following import Following, OnFollowed
 from lisa_ros.frame import Frame, ImageMessage
 from lisa_ros.gate import choose_frame
@@ -72,7 +72,6 @@ class PerceptionEngine:
         self._diagnostics = diagnostics
         self._log = log
         self._clock = clock
-        self._transforms = transforms
         self._intake = CameraIntake(
             settings=settings, diagnostics=diagnostics, log=log, clock=clock
         )
@@ -160,7 +159,7 @@ class PerceptionEngine:
             self._active = False
             self._epoch += 1
         self._worker.drop_waiting(_not_active())
-        self._following.stop(DEACTIVATED)
+        self._following.stop(NOT_ACTIVE)
         self._intake.clear()
 
     def add(self, stream: Stream, msg: ImageMessage | CameraInfo) -> None:

@@ -27,12 +27,10 @@ if TYPE_CHECKING:
 # Frames that the rate is taken over.
 RATE_WINDOW = 10
 
-# Values of msg/FollowState's `reason`.
-CANCELLED = "cancelled"
+# Values of msg/FollowState's `reason`, besides errors.CANCELLED and errors.NOT_ACTIVE.
 REPLACED = "replaced"
 NOTHING_TO_FOLLOW = "nothing_to_follow"
 FAILED = "failed"
-DEACTIVATED = "not_active"
 
 
 @dataclass(frozen=True)

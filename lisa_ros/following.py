@@ -8,11 +8,11 @@ from typing import Any
 
 from lisa_ros.control import Control
 from lisa_ros.diagnostics import Diagnostics
-from lisa_ros.errors import FOLLOW_FAILED, RequestError
+from lisa_ros.errors import CANCELLED, FOLLOW_FAILED, RequestError
 from lisa_ros.follow_session import (
-    CANCELLED,
     FAILED,
     NOTHING_TO_FOLLOW,
+    REPLACED,
     FollowReport,
     FollowSession,
 )
@@ -100,7 +100,7 @@ class Following:
             control=Control(clock=self._clock),
         )
         with self._lock:
-            self.stop("replaced")
+            self.stop(REPLACED)
             self._session = session
         self._log.info(log_line("follow_started", intent=session.intent))
 
@@ -108,7 +108,7 @@ class Following:
         """End following; False when nothing is followed.
 
         Args:
-            reason: one of follow_session's constants.
+            reason: one of follow_session's constants, errors.CANCELLED or errors.NOT_ACTIVE.
         """
         with self._lock:
             session, self._session = self._session, None

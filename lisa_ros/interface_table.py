@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from lisa_ros.camera_inputs import (
     COLOUR_INFO_TOPIC,
@@ -62,11 +63,19 @@ class ServiceSpec:
     optional: str = ""
 
 
-def _in(name: str, kind: str, qos: str, when: str, what: str, optional: str = "") -> TopicSpec:
+def _topic(
+    direction: Direction,
+    name: str,
+    kind: str,
+    qos: str,
+    when: str,
+    what: str,
+    optional: str = "",
+) -> TopicSpec:
     return TopicSpec(
         name=name,
         kind=kind,
-        direction=Direction.IN,
+        direction=direction,
         qos=qos,
         what=what,
         when=when,
@@ -74,18 +83,8 @@ def _in(name: str, kind: str, qos: str, when: str, what: str, optional: str = ""
     )
 
 
-def _out(name: str, kind: str, qos: str, when: str, what: str, optional: str = "") -> TopicSpec:
-    return TopicSpec(
-        name=name,
-        kind=kind,
-        direction=Direction.OUT,
-        qos=qos,
-        what=what,
-        when=when,
-        optional=optional,
-    )
-
-
+_in = partial(_topic, Direction.IN)
+_out = partial(_topic, Direction.OUT)
 _IMAGE = "sensor_msgs/msg/Image"
 _COMPRESSED = "sensor_msgs/msg/CompressedImage"
 _INFO = "sensor_msgs/msg/CameraInfo"

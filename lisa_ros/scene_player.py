@@ -77,12 +77,16 @@ def camera_info_message(intrinsics: Intrinsics, header: Header) -> CameraInfo:
 
 def frame_messages(frame: RgbdFrame, header: Header) -> tuple[Image, CameraInfo, Image]:
     """Return the colour image, its CameraInfo and the depth image, which share ``header``."""
-    depth_mm = np.rint(frame.depth * 1000.0).astype(np.uint16)
     return (
-        array_to_image(frame.color, "rgb8", header),
+        colour_message(frame.color, RAW, header),
         camera_info_message(frame.intrinsics, header),
-        array_to_image(depth_mm, "16UC1", header),
+        depth_message(depth_millimetres(frame), RAW, header),
     )
+
+
+def depth_millimetres(frame: RgbdFrame) -> NDArray[np.uint16]:
+    """Return the depth as cameras send it, (H, W) uint16 [mm]."""
+    return np.rint(frame.depth * 1000.0).astype(np.uint16)
 
 
 def colour_topic(codec: str) -> str:
@@ -149,7 +153,7 @@ class ScenePlayer(Node):
         self._header = Header(frame_id=FRAME_ID)
         self._color = colour_message(frame.color, colour, self._header)
         self._info = camera_info_message(frame.intrinsics, self._header)
-        millimetres = np.rint(frame.depth * 1000.0).astype(np.uint16)
+        millimetres = depth_millimetres(frame)
         self._depths = {
             dropout: depth_message(pixels, depth, self._header)
             for dropout, pixels in (

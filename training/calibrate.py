@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,10 +56,7 @@ class Witness(TinySegmenter):
         self.seen: list[tuple[float, float]] = []
 
     def _judged(self, guess: Guess, prompt: Tensor) -> tuple[NDArray[np.float32], float]:
-        query = prompt.detach().float().cpu().numpy()[None]
-        presences = self._presences(guess.appearance[None], query)
-        assert presences is not None, "calibration needs a model with concepts"
-        self.seen.append((min(1.0, max(0.0, guess.score)), float(presences[0])))
+        self.seen.append((min(1.0, max(0.0, guess.score)), self._presence(guess, prompt)))
         return guess.logits, guess.score
 
 
@@ -146,11 +142,9 @@ def main() -> None:
     vain = [e for e in evidence if not e.fits]
     kept = [e for e in vain if calibration.score(e.expected_iou, e.presence) >= calibration.floor]
     print(f"{calibration}; of {len(vain)} masks of nothing, {len(kept)} stay", flush=True)
-    shutil.copytree(args.model, args.out, dirs_exist_ok=True)
     fresh = LisaModel.from_trained(args.model)
     fresh.config = replace(fresh.config, calibration=calibration)
     fresh.save_trained(args.out)
-    (args.out / "optimiser.pt").unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from training.question_store import SIDED, QuestionStore, spoken_answer
 from training.small_talk import draw_small_talk
 from training.stage_text import COSINE_SCALE, answer_vocabulary, sampled_answer_loss
 from training.stage_vision import dense_alignment_loss
-from training.views import ViewBatch, ViewStore, view_tensors, view_windows
+from training.views import ViewStore, view_tensors, view_windows
 
 # Share of frames that are also asked something that no thing answers.
 SMALL_TALK_SHARE = 0.5
@@ -117,7 +117,6 @@ def decode_views(
         features: of the views, when they are computed already.
         views: one for each row, of one grid size.
     """
-    vision, rgb = view_tensors(views)
     shown = [
         [seg for seg in segs if seg.row == row and shows(view, seg.target)]
         for row, view in enumerate(views)
@@ -141,14 +140,15 @@ def decode_views(
         referent = stacked * torch.maximum(kept, 1 - alone)
     with torch.autocast("cpu", torch.bfloat16):
         if features is None:
-            features = model.mask_head.encode(vision, rgb, view_windows(views))
+            features = model.mask_head.encode(*view_tensors(views), view_windows(views))
         logits, iou, similarity = model.mask_head(
             features.select(rows), torch.stack([s.prompt for s in chosen]), referent
         )
     terms = mask_losses(logits.float(), iou.float(), similarity.float(), target)
     category = torch.tensor([seg.target.category for seg in chosen])
-    batch = ViewBatch(vision, rgb, rows, category, target, views)
-    terms["dense"] = 0.5 * dense_alignment_loss(features, batch, names)
+    terms["dense"] = 0.5 * dense_alignment_loss(
+        features.aligned, target, owner=rows, category=category, names=names
+    )
     return terms, float(mask_iou(logits.float(), target).mean())
 
 
@@ -325,14 +325,7 @@ class JointTraining:
         seen = states[torch.tensor(rows), torch.tensor(places)].float()
         # As at inference: of two readings of an intent, the visible one wins.
         with torch.no_grad():
-            presence = torch.stack(
-                [
-                    self.model.mask_head.log_presence(
-                        features.select(torch.tensor([row])), language.codebook
-                    )
-                    for row in range(len(asked))
-                ]
-            )
+            presence = self.model.mask_head.log_presence(features, language.codebook)
         prompts = language.prompts(seen, presence[torch.tensor(rows)])
         referents = language.referents(seen)
         cosine = F.normalize(language.raw_prompts(seen), dim=1) @ self.names.T

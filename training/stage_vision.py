@@ -16,29 +16,37 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lisa_model.config import LisaConfig, preset
-from lisa_model.mask_head import ImageFeatures, MaskHead
+from lisa_model.mask_head import MaskHead
 from training.losses import mask_iou, mask_losses
 from training.name_space import name_vectors
 from training.stage_text import COSINE_SCALE
-from training.views import ViewBatch, ViewStore, view_windows
+from training.views import ViewStore, view_windows
 
 
-def dense_alignment_loss(features: ImageFeatures, batch: ViewBatch, names: Tensor) -> Tensor:
+def dense_alignment_loss(
+    aligned: Tensor, target: Tensor, *, owner: Tensor, category: Tensor, names: Tensor
+) -> Tensor:
     """Cross entropy of every patch that a thing covers against the names of all categories.
 
     Each thing weighs the same, however many patches it covers, up to a square root.
+
+    Args:
+        aligned: (B, out_dim, h, w) patch vectors of the views.
+        target: (n, 4h, 4w) soft masks of the things.
+        owner, category: (n,) view and taxonomy index of each thing.
+        names: (categories, out_dim).
     """
-    cover = F.avg_pool2d(batch.target.unsqueeze(1), 4).squeeze(1)  # (n, h, w)
+    cover = F.avg_pool2d(target.unsqueeze(1), 4).squeeze(1)  # (n, h, w)
     peak = cover.flatten(1).amax(1)[:, None, None]
     mine = (cover >= torch.minimum(peak, torch.tensor(0.5))) & (cover > 0.05)
     question, y, x = mine.nonzero(as_tuple=True)
     if len(question) == 0:
-        return features.aligned.sum() * 0.0
-    vectors = features.aligned[batch.owner[question], :, y, x].float()
+        return aligned.sum() * 0.0
+    vectors = aligned[owner[question], :, y, x].float()
     weight = mine.flatten(1).sum(1).float().rsqrt()[question]
     loss = F.cross_entropy(
         COSINE_SCALE * vectors @ names.T,
-        batch.category[question],
+        category[question],
         reduction="none",
         label_smoothing=0.05,
     )
@@ -105,16 +113,18 @@ def train(
         with torch.autocast("cpu", torch.bfloat16):
             if dense:
                 aligned = F.normalize(head.align(batch.vision).float(), dim=1)
-                encoded = ImageFeatures(aligned, aligned, aligned)
             else:
                 encoded = head.encode(batch.vision, batch.rgb, view_windows(batch.views))
+                aligned = encoded.aligned.float()
                 prompts = noisy_prompts(names, batch.category, 0.6)
                 logits, iou, similarity = head(encoded.select(batch.owner), prompts)
         terms = {
             "dense": dense_alignment_loss(
-                ImageFeatures(encoded.embedding, encoded.aligned.float(), encoded.stem),
-                batch,
-                names,
+                aligned,
+                batch.target,
+                owner=batch.owner,
+                category=batch.category,
+                names=names,
             )
         }
         if not dense:

@@ -1,22 +1,13 @@
-from dataclasses import replace
-
 import pytest
 import torch
+from small_head import small_head
 
-from lisa_model.config import MaskHeadConfig, preset
-from lisa_model.mask_head import MaskHead, colour, place
+from lisa_model.mask_head import colour, place
 
 
 @pytest.fixture(scope="module")
 def head():
-    torch.manual_seed(0)
-    config = replace(
-        preset("lisa-tiny"),
-        vision_dim=24,
-        out_dim=16,
-        mask_head=MaskHeadConfig(dim=32, num_heads=4, mlp_dim=32, stem_dim=8),
-    )
-    return MaskHead(config=config).eval()
+    return small_head(vision_dim=24).eval()
 
 
 def inputs(batch=2, h=5, w=7):
@@ -68,14 +59,7 @@ def test_the_prompt_and_the_stem_both_reach_the_mask(head):
 
 @pytest.fixture(scope="module")
 def choosy():
-    torch.manual_seed(0)
-    config = replace(
-        preset("lisa-tiny"),
-        vision_dim=24,
-        out_dim=16,
-        mask_head=MaskHeadConfig(dim=32, num_heads=4, mlp_dim=32, stem_dim=8, referent_dim=6),
-    )
-    return MaskHead(config=config).eval()
+    return small_head(vision_dim=24, referent_dim=6).eval()
 
 
 def test_a_referent_moves_the_similarity_towards_the_patches_it_is_like(choosy):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from action_msgs.msg import GoalStatus
 from lifecycle_msgs.msg import Transition
-from node_rig import NodeRig
+from node_rig import Goal, NodeRig
 from std_srvs.srv import Trigger
 
 from lisa_ros.srv import Segment
@@ -22,6 +22,22 @@ SUCCEEDED, ABORTED, CANCELED = (
     GoalStatus.STATUS_ABORTED,
     GoalStatus.STATUS_CANCELED,
 )
+
+
+def ready(start: Callable[..., NodeRig], *parameters: str) -> NodeRig:
+    """An active node that has seen one frame."""
+    rig = start(*parameters)
+    rig.activate()
+    rig.frame(1.0)
+    return rig
+
+
+def held(rig: NodeRig, fake: Any, **fields: Any) -> Goal:
+    """A goal "first" that runs, until ``fake.hold`` is set."""
+    fake.hold = threading.Event()
+    goal = rig.find("first", **fields)
+    assert fake.started.wait(5)
+    return goal
 
 
 def test_action_service_and_topic_give_identical_results(start: Callable[..., NodeRig]):
@@ -44,9 +60,7 @@ def test_action_service_and_topic_give_identical_results(start: Callable[..., No
 
 
 def test_feedback_tells_stages_and_the_answer_so_far(start: Callable[..., NodeRig]):
-    rig = start()
-    rig.activate()
-    rig.frame(1.0)
+    rig = ready(start)
     goal = rig.find("find it")
     goal.end()
     rig.until(lambda: "locating" in goal.stages())
@@ -60,9 +74,7 @@ def test_feedback_tells_stages_and_the_answer_so_far(start: Callable[..., NodeRi
 
 
 def test_a_goal_is_cancelled_while_the_model_writes(start: Callable[..., NodeRig], fake: Any):
-    rig = start()
-    rig.activate()
-    rig.frame(1.0)
+    rig = ready(start)
     fake.tokens = threading.Semaphore(1)
     goal = rig.find("find it")
     rig.until(lambda: "answering" in goal.stages())
@@ -80,12 +92,8 @@ def test_a_goal_is_cancelled_while_the_model_writes(start: Callable[..., NodeRig
 def test_a_waiting_goal_is_cancelled_and_the_running_one_goes_on(
     start: Callable[..., NodeRig], fake: Any
 ):
-    rig = start()
-    rig.activate()
-    rig.frame(1.0)
-    fake.hold = threading.Event()
-    first = rig.find("first")
-    assert fake.started.wait(5)
+    rig = ready(start)
+    first = held(rig, fake)
     second = rig.find("second")
     second.cancel()
     assert second.end()[0] == CANCELED
@@ -95,12 +103,8 @@ def test_a_waiting_goal_is_cancelled_and_the_running_one_goes_on(
 
 
 def test_a_newer_request_replaces_the_waiting_goal(start: Callable[..., NodeRig], fake: Any):
-    rig = start()
-    rig.activate()
-    rig.frame(1.0)
-    fake.hold = threading.Event()
-    first = rig.find("first")
-    assert fake.started.wait(5)
+    rig = ready(start)
+    first = held(rig, fake)
     second = rig.find("second")
     rig.say("third")
     status, result = second.end()
@@ -112,13 +116,9 @@ def test_a_newer_request_replaces_the_waiting_goal(start: Callable[..., NodeRig]
 
 
 def test_a_deadline_ends_a_running_and_a_waiting_goal(start: Callable[..., NodeRig], fake: Any):
-    rig = start()
-    rig.activate()
-    rig.frame(1.0)
-    fake.hold = threading.Event()
+    rig = ready(start)
     began = time.monotonic()
-    first = rig.find("first", deadline_s=0.6)
-    assert fake.started.wait(5)
+    first = held(rig, fake, deadline_s=0.6)
     second = rig.find("second", deadline_s=0.3)
     for goal in (second, first):
         status, result = goal.end()
@@ -132,9 +132,7 @@ def test_a_deadline_ends_a_running_and_a_waiting_goal(start: Callable[..., NodeR
 
 
 def test_the_parameter_is_a_deadline_for_everybody(start: Callable[..., NodeRig], fake: Any):
-    rig = start("inference_timeout_s:=0.3")
-    rig.activate()
-    rig.frame(1.0)
+    rig = ready(start, "inference_timeout_s:=0.3")
     fake.hold = threading.Event()
     rig.say("find it")
     rig.until(lambda: rig.refused("deadline_exceeded") == 1)
@@ -179,12 +177,8 @@ def test_a_goal_for_an_inactive_node_is_aborted_with_the_remedy(start: Callable[
 
 
 def test_deactivating_ends_goals(start: Callable[..., NodeRig], fake: Any):
-    rig = start()
-    rig.activate()
-    rig.frame(1.0)
-    fake.hold = threading.Event()
-    running = rig.find("first")
-    assert fake.started.wait(5)
+    rig = ready(start)
+    running = held(rig, fake)
     waiting = rig.find("second")
     assert rig.change(Transition.TRANSITION_DEACTIVATE)
     assert waiting.end()[1].error_code == "not_active"
@@ -194,14 +188,10 @@ def test_deactivating_ends_goals(start: Callable[..., NodeRig], fake: Any):
 
 
 def test_cancel_ends_what_runs_and_what_waits(start: Callable[..., NodeRig], fake: Any):
-    rig = start()
-    rig.activate()
-    rig.frame(1.0)
+    rig = ready(start)
     response = rig.call(Trigger, Trigger.Request())
     assert (response.success, response.message) == (False, "nothing to cancel")
-    fake.hold = threading.Event()
-    running = rig.find("first")
-    assert fake.started.wait(5)
+    running = held(rig, fake)
     rig.say("second")
     rig.until(lambda: rig.count("intents_received") == 2)
     response = rig.call(Trigger, Trigger.Request())
@@ -216,9 +206,7 @@ def test_cancel_ends_what_runs_and_what_waits(start: Callable[..., NodeRig], fak
 
 
 def test_memory_that_runs_out_is_told_with_what_to_set(start: Callable[..., NodeRig]):
-    rig = start()
-    rig.activate()
-    rig.frame(1.0)
+    rig = ready(start)
     status, result = rig.find("out of memory").end()
     assert (status, result.error_code) == (ABORTED, "out_of_memory")
     assert "dtype to bfloat16" in result.message
@@ -226,12 +214,8 @@ def test_memory_that_runs_out_is_told_with_what_to_set(start: Callable[..., Node
 
 
 def test_an_inference_that_hangs_is_reported_and_forgiven(start: Callable[..., NodeRig], fake: Any):
-    rig = start("watchdog_s:=0.4")
-    rig.activate()
-    rig.frame(1.0)
-    fake.hold = threading.Event()
-    hanging = rig.find("first")
-    assert fake.started.wait(5)
+    rig = ready(start, "watchdog_s:=0.4")
+    hanging = held(rig, fake)
     waiting = rig.find("second")
     for goal in (hanging, waiting):
         status, result = goal.end()
@@ -253,9 +237,7 @@ def test_an_inference_that_hangs_is_reported_and_forgiven(start: Callable[..., N
 def test_a_goal_and_a_call_end_also_when_publishing_fails(
     start: Callable[..., NodeRig], monkeypatch: pytest.MonkeyPatch
 ):
-    rig = start()
-    rig.activate()
-    rig.frame(1.0)
+    rig = ready(start)
 
     def broken(*_: Any) -> None:
         raise RuntimeError("publishing fails on purpose")

@@ -5,9 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from small_head import small_head
 
-from lisa_model.config import MaskHeadConfig, preset
-from lisa_model.mask_head import MaskHead
 from training.features import LoadedView, View
 from training.household.taxonomy import load_categories
 from training.stage_joint import Seg, Target, decode_views, is_alone, shows
@@ -17,14 +16,7 @@ MUG = list(load_categories()).index("mug")
 
 @pytest.fixture(scope="module")
 def model():
-    torch.manual_seed(0)
-    config = replace(
-        preset("lisa-tiny"),
-        vision_dim=6,
-        out_dim=16,
-        mask_head=MaskHeadConfig(dim=32, num_heads=4, mlp_dim=32, stem_dim=8, referent_dim=4),
-    )
-    return SimpleNamespace(mask_head=MaskHead(config=config))
+    return SimpleNamespace(mask_head=small_head(vision_dim=6, referent_dim=4))
 
 
 @pytest.fixture(scope="module")

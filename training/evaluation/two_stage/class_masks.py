@@ -64,7 +64,7 @@ class SeenClasses:
         if self._last is None or self._last[0] != key:
             encoded = self._model.encode(image)
             with torch.inference_mode():
-                presence = self._model.model.mask_head.log_presence(
+                (presence,) = self._model.model.mask_head.log_presence(
                     encoded.seen.features, self._codebook
                 )
             offers = [
