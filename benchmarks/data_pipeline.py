@@ -6,11 +6,12 @@ A sample is an image with its questions, on both sides. The pipeline is the offi
 alone: a draw of the mixture (files, decoding, questions, masks), then the batch with CLIP's and
 SAM's input of 1024 pixels and the tokenised conversations, by as many threads as there are cores.
 The step is that of lisa-tiny in which the language side learns from images and questions
-(`training.stage_joint --head-rate 0`, its default 5 frames of up to 10 questions), on cached
+(`training.tiny.stage_joint --head-rate 0`, its default 5 frames of up to 10 questions), on cached
 features, with as many threads. Also measured: the step of lisa-tiny's mask head
-(`training.stage_vision`), whose samples are small cached views without any text, and the pipeline
-on photographs of 1024 x 768. One after the other, in this process, on the frames that come with the
-package. Exit status 1 when the pipeline delivers less than 10 times what the step consumes.
+(`training.tiny.stage_vision`), whose samples are small cached views without any text, and the
+pipeline on photographs of 1024 x 768. One after the other, in this process, on the frames that
+come with the package. Exit status 1 when the pipeline delivers less than 10 times what the step
+consumes.
 """
 
 from __future__ import annotations
@@ -43,17 +44,17 @@ from lisa_model.llava.preprocessing import clip_pixels
 from lisa_model.llava.tokenizer import LegacyTokenizer
 from lisa_model.mask_head import MaskHead
 from lisa_model.vision import VisionTower
-from training import stage_joint, stage_vision, views
 from training.data.collate import Collator
 from training.data.config import parse_config
 from training.data.images import read_labels
 from training.data.mixture import open_ledger, open_mixture
-from training.features import View, cache_split
 from training.homereason.choose import training_questions
 from training.homereason.files import write_questions
 from training.homereason.scene import read_json, scene_of
 from training.household.evaluate import shipped_frames
 from training.run.feed import Feed, Spread
+from training.tiny import stage_joint, stage_vision, views
+from training.tiny.features import View, cache_split
 
 LIMIT = 10.0
 CACHED_FRAMES = 12
@@ -165,7 +166,7 @@ def pipeline_rate(folder: Path, name: str, *, seconds: float, workers: int) -> f
 
 
 def joint_rate(folder: Path, *, steps: int) -> float:
-    """Frames per second that `training.stage_joint --head-rate 0` learns from."""
+    """Frames per second that `training.tiny.stage_joint --head-rate 0` learns from."""
     config = preset("lisa-tiny")
     text, vision = folder / "text.pt", folder / "vision.pt"
     torch.save({"model": {}}, text)
@@ -190,7 +191,7 @@ def joint_rate(folder: Path, *, steps: int) -> float:
 
 
 def mask_rate(folder: Path, *, steps: int) -> float:
-    """Views per second that `training.stage_vision` learns masks from."""
+    """Views per second that `training.tiny.stage_vision` learns masks from."""
 
     def train() -> None:
         stage_vision.train(

@@ -358,7 +358,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="lisa bench ros", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--scenes", type=Path, default=ROOT / "scenes", help="folder of frames")
+    parser.add_argument("--scenes", type=Path, help="folder of frames; default: the installed scenes")
     parser.add_argument("--repeats", type=int, default=15, help="frames per object")
     parser.add_argument("--limit", type=int, help="first N objects only")
     parser.add_argument("--json", type=Path, help="write everything to this file")
@@ -369,12 +369,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if args.repeats < 1:
         parser.error("--repeats must be at least 1")
+    from lisa_ros.demo_scene import scenes_folder
+
     cores = sorted(os.sched_getaffinity(0))
     cv2.setNumThreads(1)
     # Before DDS starts its threads, which inherit it; the listener takes the other cores.
     os.sched_setaffinity(0, {cores[-1]})
     try:
-        values = measure(args.scenes, repeats=args.repeats, limit=args.limit)
+        values = measure(args.scenes or scenes_folder(), repeats=args.repeats, limit=args.limit)
     finally:
         os.sched_setaffinity(0, cores)
     print(text(values))

@@ -1,8 +1,9 @@
 """A mask's score as a probability: what the decoder expects and what the mask looks like, weighed.
 
 SAM's IoU head expects much of clean masks, also of a wrong thing; whether what is under the mask
-looks like what was meant tells these apart. A logistic regression of both, fitted on validation
-questions (:mod:`training.calibrate`), gives the probability that the mask is right (IoU >= 0.5).
+looks like what was meant tells these apart. A logistic regression of both, fitted on
+validation questions (:mod:`training.tiny.calibrate`), gives the probability that the mask is
+right (IoU >= 0.5).
 """
 
 from __future__ import annotations

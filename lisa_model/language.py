@@ -207,6 +207,11 @@ class LanguageModel(nn.Module):
             position_ids: (B, L); 0..L-1 (after the cache) when None.
             cache: keys and values of earlier positions, extended in place.
         """
+        if mask is not None and self.base.config._attn_implementation == "eager":
+            # Written-out attention adds its mask instead of selecting by it.
+            lowest = torch.finfo(embeddings.dtype).min
+            zeros = torch.zeros(mask.shape, dtype=embeddings.dtype, device=mask.device)
+            mask = zeros.masked_fill(~mask, lowest)
         return self.base.model(
             inputs_embeds=embeddings,
             attention_mask=mask,

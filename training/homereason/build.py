@@ -13,8 +13,8 @@ from training.homereason.files import FOLDERS, UNSEEN, questions_folder, write_q
 from training.homereason.layout import write_item
 from training.homereason.question import Question
 from training.homereason.scene import read_json, read_scene
+from training.homereason.small_talk import turns
 from training.household.taxonomy import Split
-from training.small_talk import turns
 
 
 def models_of(folder: Path) -> set[str]:

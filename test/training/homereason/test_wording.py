@@ -6,7 +6,7 @@ import pytest
 
 from training.homereason import names, wording
 from training.homereason.knowledge import SPLITS, load_facts
-from training.small_talk import turns
+from training.homereason.small_talk import turns
 
 
 def words(text):

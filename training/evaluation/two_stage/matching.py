@@ -34,7 +34,7 @@ class ClassSegmenter(Protocol):
 
 def minilm(sentences: list[str]) -> Tensor:
     """MiniLM's unit vectors (n, 384), from the pinned base weights ``minilm-l6-v2``."""
-    from training.name_space import embed_sentences
+    from training.tiny.name_space import embed_sentences
 
     return embed_sentences(sentences)
 

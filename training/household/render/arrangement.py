@@ -6,16 +6,17 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from typing import Self
 
 from training.household.render.cameras import Box
+from training.household.render.cluster import Cluster
 from training.household.render.layout import Footprint, place
 from training.household.render.overrides import AGAINST_WALL
-from training.household.render.sampling import COUNTER, SceneSpec, Thing
+from training.household.render.sampling import COUNTER, ROOM_PARTS, SceneSpec, Thing
 from training.household.render.surface import Surface
 
 Size = tuple[float, float, float]
+GAP_M = 0.0005  # so that surfaces do not coincide
 # A thing that covers more than this share of the surface stays away: it would stand alone.
 LARGEST_SHARE = 0.2
 WALL_CHANCE = {"desk": 0.6, "tv_stand": 0.9, "dresser": 1.0, "bedside_table": 1.0, COUNTER: 1.0}
@@ -35,11 +36,36 @@ class Placement:
     size: Size
     support: str
 
+    @classmethod
+    def at(
+        cls, thing: Thing, where: Footprint, *, z: float, scale: float, size: Size, support: str
+    ) -> Self:
+        """A thing at a free place; ``size`` is its own times ``scale``."""
+        return cls(
+            category=thing.category,
+            model=thing.model,
+            x=where.x,
+            y=where.y,
+            z=z,
+            yaw=where.yaw,
+            scale=scale,
+            size=size,
+            support=support,
+        )
+
+    @classmethod
+    def at_origin(cls, thing: Thing, size: Size) -> Self:
+        """Furniture that stands at the origin and faces the room."""
+        middle = Footprint(x=0.0, y=0.0, width=size[0], depth=size[1])
+        return cls.at(thing, middle, z=0.0, scale=1.0, size=size, support="floor")
+
+    def footprint(self) -> Footprint:
+        """What it covers in plan."""
+        return Footprint(x=self.x, y=self.y, width=self.size[0], depth=self.size[1], yaw=self.yaw)
+
     def box(self) -> Box:
         """Axis-aligned box around the turned thing."""
-        corners = Footprint(
-            x=self.x, y=self.y, width=self.size[0], depth=self.size[1], yaw=self.yaw
-        ).corners()
+        corners = self.footprint().corners()
         low, high = corners.min(axis=0), corners.max(axis=0)
         return Box(
             low=(float(low[0]), float(low[1]), self.z),
@@ -59,9 +85,14 @@ class Arrangement:
     floor: tuple[Placement, ...]
     focus: tuple[float, float, float]
 
+    @property
+    def furnished(self) -> bool:
+        """Whether the support is an instance, not a part of the room."""
+        return self.support.category not in ROOM_PARTS
+
     def instances(self) -> list[Placement]:
         """All placements that are instances, in id order (the first has id 1)."""
-        support = [] if self.support.category == COUNTER else [self.support]
+        support = [self.support] if self.furnished else []
         return [*self.small, *support, *self.floor]
 
 
@@ -89,17 +120,7 @@ def arrange(
     at_wall = rng.random() < WALL_CHANCE.get(spec.support.category, 0.15)
     back = depth / 2 + (rng.uniform(0.01, 0.1) if at_wall else rng.uniform(0.7, 2.5))
     left, right = -width / 2 - rng.uniform(0.4, 2.0), width / 2 + rng.uniform(1.0, 2.5)
-    support = Placement(
-        category=spec.support.category,
-        model=spec.support.model,
-        x=0.0,
-        y=0.0,
-        z=0.0,
-        yaw=0.0,
-        scale=1.0,
-        size=support_size,
-        support="floor",
-    )
+    support = Placement.at_origin(spec.support, support_size)
     small, focus = _place_small(spec, sizes, surface, rng)
     if len(small) < 3:
         raise ValueError(f"{spec.name}: only {len(small)} of {len(spec.small)} small things fit")
@@ -118,17 +139,7 @@ def arrange(
 def _place_small(
     spec: SceneSpec, sizes: Mapping[str, Size], surface: Surface, rng: random.Random
 ) -> tuple[list[Placement], tuple[float, float]]:
-    points = surface.points()
-    # The front half, where a robot reaches, and not the very ends of a long table.
-    low, high = points.min(axis=0), points.max(axis=0)
-    middle = (low + high) / 2
-    reach = np.abs(points[:, 0] - middle[0]) < 0.35 * (high[0] - low[0])
-    front = points[reach & (points[:, 1] <= middle[1] + 0.1 * (high[1] - low[1]))]
-    pool = front if len(front) else points
-    focus = pool[rng.randrange(len(pool))]
-    distance = np.hypot(*(points - focus).T)
-    by_distance = points[np.argsort(distance)]
-    sorted_distance = np.sort(distance)
+    cluster = Cluster(surface, rng)
     factors = {t.model: rng.uniform(0.87, 1.15) for t in spec.small}
 
     def area(thing: Thing) -> float:
@@ -136,23 +147,18 @@ def _place_small(
         return w * d
 
     # Big things first, since they fit last; a scene's first thing always keeps its turn.
-    usable = surface.mask.sum() * surface.cell**2 * LARGEST_SHARE
+    usable = surface.area * LARGEST_SHARE
     fitting = [t for t in spec.small if area(t) <= usable]
     ordered = fitting[:1] + sorted(fitting[1:], key=area, reverse=True)
     taken: list[Footprint] = []
     placed: list[Placement] = []
     for thing in ordered:
         size = scaled(sizes[thing.model], factors[thing.model])
-
-        def propose(attempt: int) -> tuple[float, float, float]:
-            radius = (0.15 + 0.006 * attempt) * spec.spread
-            count = max(1, int(np.searchsorted(sorted_distance, radius)))
-            point = by_distance[rng.randrange(count)]
-            return float(point[0]), float(point[1]), draw_yaw(rng, spec.yaw_limit)
-
         found = place(
             (size[0], size[1]),
-            propose=propose,
+            propose=cluster.proposals(
+                rng, start=0.15, growth=0.006, spread=spec.spread, yaw_limit=spec.yaw_limit
+            ),
             accept=surface.carries,
             taken=taken,
             margin=rng.uniform(0.004, 0.03),
@@ -162,29 +168,16 @@ def _place_small(
             continue
         taken.append(found)
         placed.append(
-            Placement(
-                category=thing.category,
-                model=thing.model,
-                x=found.x,
-                y=found.y,
-                z=surface.height + 0.0005,
-                yaw=found.yaw,
+            Placement.at(
+                thing,
+                found,
+                z=surface.height + GAP_M,
                 scale=factors[thing.model],
                 size=size,
                 support=spec.support.category,
             )
         )
-    return placed, (float(focus[0]), float(focus[1]))
-
-
-def draw_yaw(rng: random.Random, limit: float) -> float:
-    """How far a thing is turned from facing the room, radians."""
-    if limit < math.pi:
-        return rng.uniform(-limit, limit)
-    # Fronts mostly face the room (yaw 0 faces -y, where cameras stand).
-    if rng.random() < 0.6:
-        return rng.uniform(-0.9, 0.9)
-    return rng.uniform(-math.pi, math.pi)
+    return placed, cluster.focus
 
 
 def place_floor(
@@ -206,10 +199,7 @@ def place_floor(
         occupied: what stands there already, beside the support.
     """
     back, left, right = room
-    taken = [
-        Footprint(x=0.0, y=0.0, width=support.size[0], depth=support.size[1]),
-        *occupied,
-    ]
+    taken = [support.footprint(), *occupied]
     placed: list[Placement] = []
     for thing in spec.floor:
         factor = rng.uniform(0.92, 1.08)
@@ -240,17 +230,5 @@ def place_floor(
         if found is None or half > 3:
             continue
         taken.append(found)
-        placed.append(
-            Placement(
-                category=thing.category,
-                model=thing.model,
-                x=found.x,
-                y=found.y,
-                z=0.0005,
-                yaw=found.yaw,
-                scale=factor,
-                size=size,
-                support="floor",
-            )
-        )
+        placed.append(Placement.at(thing, found, z=GAP_M, scale=factor, size=size, support="floor"))
     return placed

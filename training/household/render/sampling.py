@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from training.household.categories import Category
-from training.household.render.overrides import (
-    EXCLUDED_MODELS,
-    ON_SUPPORT,
-    SMALL_ON_FLOOR,
-)
+from training.household.render.dealing import Dealer
+from training.household.render.overrides import EXCLUDED_MODELS, SMALL_ON_FLOOR
 
 COUNTER = "counter"  # a plain box that belongs to the room: no instance
+# Categories of a support that is no instance ("floor": things lie on the bare floor).
+ROOM_PARTS = frozenset({COUNTER, "floor"})
 SPLIT_SEEDS = {"train": 100_000, "val": 200_000, "test": 300_000, "demo": 900_000}
 ROOM_SUPPORTS: dict[str, tuple[str, ...]] = {
     "living_room": ("coffee_table", "coffee_table", "tv_stand", "round_table", "dining_table"),
@@ -27,6 +27,7 @@ ROOM_SUPPORTS: dict[str, tuple[str, ...]] = {
 }
 WIDE_SHARE = 0.2
 PAIR_SHARE = 0.15
+TELEVISION_SHARE = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,39 +68,7 @@ class SceneSpec:
         return [f"{self.name}_{i}" for i in range(len(self.views))]
 
 
-class Deck:
-    """Deals items so that each comes up equally often: shuffled rounds, skipped cards stay."""
-
-    def __init__(self, items: list[str], rng: random.Random) -> None:
-        """Raises ValueError when ``items`` is empty."""
-        if not items:
-            raise ValueError("a deck needs at least one item")
-        self._items = list(items)
-        self._rng = rng
-        self._pile: list[str] = []
-
-    def deal(self, wanted: int, groups: Mapping[str, str], *, pairs: int) -> list[str]:
-        """Up to ``wanted`` different items, at most ``pairs`` of them sharing a group."""
-        chosen: list[str] = []
-        used: set[str] = set()
-        for _ in range(2):
-            kept: list[str] = []
-            for item in self._pile:
-                group = groups.get(item, "")
-                clash = bool(group) and group in used
-                if len(chosen) == wanted or item in chosen or (clash and pairs == 0):
-                    kept.append(item)
-                    continue
-                pairs -= clash
-                chosen.append(item)
-                used.add(group)
-            self._pile = kept
-            if len(chosen) == wanted:
-                break
-            fresh = list(self._items)
-            self._rng.shuffle(fresh)
-            self._pile += fresh
-        return chosen
+Spec = TypeVar("Spec", bound=SceneSpec)
 
 
 def plan_scenes(
@@ -116,51 +85,65 @@ def plan_scenes(
 
     Raises:
         KeyError: unknown split.
-        ValueError: frames or views below 1.
+        ValueError: frames or views below 1, or no category of a role.
     """
-    if frames < 1 or views < 1:
-        raise ValueError(f"frames and views must be at least 1, got {frames} and {views}")
     rng = random.Random(SPLIT_SEEDS[split])
     categories = usable_categories(categories)
-    groups = {c.id: c.group for c in categories.values()}
-    small_deck = Deck([c.id for c in categories.values() if c.role == "small"], rng)
-    floor_ids = [c.id for c in categories.values() if c.role == "floor" and c.id not in ON_SUPPORT]
-    floor_deck = Deck(floor_ids, rng)
-    scenes: list[SceneSpec] = []
-    left = frames
-    while left > 0:
-        index = len(scenes)
+    dealer = Dealer(categories, rng)
+
+    def draw(number: int, most: int) -> SceneSpec:
         room = rng.choice(sorted(ROOM_SUPPORTS))
         support = rng.choice(ROOM_SUPPORTS[room])
         pairs = 1 if rng.random() < PAIR_SHARE else 0
-        small = small_deck.deal(rng.randint(7, 13), groups, pairs=pairs)
-        if support in ("tv_stand", "dresser") and rng.random() < 0.3:
+        small = dealer.deal("small", rng.randint(7, 13), pairs=pairs)
+        if draw_television(support, rng):
             small.insert(0, "television")
-        kinds = tuple(
-            "wide" if rng.random() < WIDE_SHARE else "near" for _ in range(min(views, left))
-        )
-        floor = floor_deck.deal(rng.randint(2 if "wide" in kinds else 0, 4), groups, pairs=1)
+        kinds = tuple("wide" if rng.random() < WIDE_SHARE else "near" for _ in range(most))
+        floor = dealer.deal("floor", rng.randint(2 if "wide" in kinds else 0, 4), pairs=1)
         if rng.random() < 0.3:
             extra = rng.choice(SMALL_ON_FLOOR)
             if extra in categories and extra not in small:
                 floor.append(extra)
-        scenes.append(
-            SceneSpec(
-                name=f"{split}_{index:05d}",
-                split=split,
-                seed=SPLIT_SEEDS[split] + 1 + index,
-                room=room,
-                support=_pick(categories, support, rng),
-                small=tuple(_pick(categories, c, rng) for c in small if c in categories),
-                floor=tuple(_pick(categories, c, rng) for c in floor),
-                views=kinds,
-                width=width,
-                height=height,
-                samples=samples,
-            )
+        return SceneSpec(
+            name=f"{split}_{number:05d}",
+            split=split,
+            seed=SPLIT_SEEDS[split] + 1 + number,
+            room=room,
+            support=_pick(categories, support, rng),
+            small=tuple(_pick(categories, c, rng) for c in small if c in categories),
+            floor=tuple(_pick(categories, c, rng) for c in floor),
+            views=kinds,
+            width=width,
+            height=height,
+            samples=samples,
         )
-        left -= len(kinds)
+
+    return fill_frames(frames, views, draw)
+
+
+def fill_frames(frames: int, views: int, draw: Callable[[int, int], Spec]) -> list[Spec]:
+    """Scenes of up to ``views`` views each that together give ``frames`` frames.
+
+    Args:
+        frames, views: at least 1.
+        draw: makes a scene, given its number and how many views it may have.
+
+    Raises:
+        ValueError: frames or views below 1.
+    """
+    if frames < 1 or views < 1:
+        raise ValueError(f"frames and views must be at least 1, got {frames} and {views}")
+    scenes: list[Spec] = []
+    left = frames
+    while left > 0:
+        scenes.append(draw(len(scenes), min(views, left)))
+        left -= len(scenes[-1].views)
     return scenes
+
+
+def draw_television(support: str, rng: random.Random) -> bool:
+    """Whether a television stands on a support of this category."""
+    return support in ("tv_stand", "dresser") and rng.random() < TELEVISION_SHARE
 
 
 def usable_categories(categories: Mapping[str, Category]) -> dict[str, Category]:

@@ -30,6 +30,11 @@ class Surface:
     cell: float
     height: float
 
+    @property
+    def area(self) -> float:
+        """Of all its cells, square metres."""
+        return float(self.mask.sum() * self.cell**2)
+
     def carries(self, footprint: Footprint, *, share: float = 0.93) -> bool:
         """Whether at least ``share`` of the footprint, and its middle, lies on the surface."""
         points = footprint.grid(self.cell)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,8 @@ WIDE = ViewConfig(
 )
 CONFIGS = {"near": NEAR, "wide": WIDE}
 TRIES = 40
+# How many things are seen, world_from_optical (4, 4), intrinsics.
+Candidate = tuple[int, NDArray[np.float64], Pinhole]
 
 
 class NoViewError(ValueError):
@@ -87,22 +90,37 @@ def sample_view(
     small = [p.box() for p in scene.small]
     counted = small if kind == "near" else small + big
     wanted = min(4 if kind == "near" else 3, len(counted))
-    best: tuple[int, NDArray[np.float64], Pinhole] | None = None
-    for _ in range(TRIES):
+
+    def draw() -> Candidate | None:
         target = _target(kind, scene, config, rng)
         position = _position(target, config, rng)
         if not is_free(position, target, scene):
-            continue
+            return None
         camera = pinhole(width, height, config.fov.draw(rng))
         pose = world_from_optical(position, target, roll=math.radians(rng.gauss(0, 1.5)))
-        seen = boxes_in_view(counted, pose, camera)
-        if best is None or seen > best[0]:
-            best = (seen, pose, camera)
-        if seen >= wanted:
-            break
+        return boxes_in_view(counted, pose, camera), pose, camera
+
+    best = best_view(draw, wanted=wanted, tries=TRIES)
     if best is None:
         raise NoViewError("no free camera position was found")
     return best[1], best[2]
+
+
+def best_view(draw: Callable[[], Candidate | None], *, wanted: int, tries: int) -> Candidate | None:
+    """The first drawn camera that sees ``wanted`` things, else the first of those with most.
+
+    ``draw`` gives None where the view is blocked; None: all ``tries`` were.
+    """
+    best: Candidate | None = None
+    for _ in range(tries):
+        candidate = draw()
+        if candidate is None:
+            continue
+        if best is None or candidate[0] > best[0]:
+            best = candidate
+        if candidate[0] >= wanted:
+            break
+    return best
 
 
 def _target(
@@ -125,7 +143,16 @@ def _position(
     height = rng.uniform(
         config.height.low, max(config.height.low, min(config.height.high, 0.85 * distance))
     )
-    azimuth = math.radians(config.azimuth.draw(rng))
+    return seen_from(target, distance, height, math.radians(config.azimuth.draw(rng)))
+
+
+def seen_from(
+    target: NDArray[np.float64], distance: float, height: float, azimuth: float
+) -> NDArray[np.float64]:
+    """(3,) the point ``distance`` from a target and ``height`` above it, metres.
+
+    ``azimuth`` is in radians, 0 in front (-y) of the target and positive to the right.
+    """
     ground = math.sqrt(max(distance**2 - height**2, 0.01))
     return target + np.array([math.sin(azimuth) * ground, -math.cos(azimuth) * ground, height])
 

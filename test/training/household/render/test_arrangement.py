@@ -67,6 +67,17 @@ def test_counter_is_no_instance_but_furniture_is() -> None:
         assert (result.support in result.instances()) == (scene.support.category != "counter")
 
 
+def test_things_keep_their_place_and_the_support_stands_at_the_origin() -> None:
+    where = Footprint(x=0.3, y=-0.2, width=0.4, depth=0.1, yaw=0.5)
+    thing = SCENES[0].small[0]
+    placed = Placement.at(thing, where, z=0.7, scale=1.1, size=(0.4, 0.1, 0.2), support="desk")
+    assert placed.footprint() == where
+    assert (placed.model, placed.z, placed.scale) == (thing.model, 0.7, 1.1)
+    support = Placement.at_origin(SCENES[0].support, TOP)
+    assert support.footprint() == Footprint(x=0.0, y=0.0, width=TOP[0], depth=TOP[1])
+    assert (support.z, support.scale, support.support) == (0.0, 1.0, "floor")
+
+
 def test_too_crowded_scene_is_refused() -> None:
     scene = SCENES[0]
     huge = {t.model: (5.0, 5.0, 1.0) for t in (*scene.small, *scene.floor)}

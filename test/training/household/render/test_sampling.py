@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,13 @@ from training.household.categories import read_categories
 from training.household.render.demo import DEMOS, demo_scenes
 from training.household.render.overrides import EXCLUDED_MODELS, HUE_BOUND, MODEL_POSES
 from training.household.render.plan import Job, Sizes, make_plan
-from training.household.render.sampling import Deck, SceneSpec, plan_scenes, usable_categories
+from training.household.render.sampling import (
+    SceneSpec,
+    draw_television,
+    fill_frames,
+    plan_scenes,
+    usable_categories,
+)
 
 CATEGORIES = read_categories()
 
@@ -21,6 +28,9 @@ def scenes(split: str = "train", frames: int = 300) -> list[SceneSpec]:
     return plan_scenes(
         CATEGORIES, split=split, frames=frames, views=2, width=512, height=384, samples=4
     )
+
+
+PLANNED = scenes(frames=2)[0]
 
 
 def test_plan_is_reproducible_and_longer_plans_begin_the_same() -> None:
@@ -79,12 +89,22 @@ def test_bad_sizes_are_refused(frames: int, views: int) -> None:
         )
 
 
-def test_deck_keeps_skipped_cards() -> None:
-    deck = Deck(["a", "b"], random.Random(0))
-    groups = {"a": "g", "b": "g"}
-    first = deck.deal(1, groups, pairs=0) + deck.deal(1, groups, pairs=0)
-    assert sorted(first) == ["a", "b"]
-    assert len(deck.deal(2, groups, pairs=0)) == 1
+def test_the_last_scene_may_have_fewer_views_only() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def draw(number: int, most: int) -> SceneSpec:
+        asked.append((number, most))
+        return replace(PLANNED, views=("near",) * most)
+
+    assert [len(s.views) for s in fill_frames(7, 3, draw)] == [3, 3, 1]
+    assert asked == [(0, 3), (1, 3), (2, 1)]
+
+
+def test_televisions_stand_on_some_supports_of_their_own() -> None:
+    rng = random.Random(0)
+    on_stands = sum(draw_television("tv_stand", rng) for _ in range(1000))
+    assert 250 < on_stands < 350
+    assert not any(draw_television("desk", rng) for _ in range(100))
 
 
 def test_demo_scenes_have_unique_categories_and_the_remote_among_others() -> None:

@@ -92,3 +92,8 @@ def test_box_surface_is_centred() -> None:
     points = box_surface(1.0, 0.6, 0.9).points()
     assert points.mean(axis=0) == pytest.approx([0, 0], abs=1e-9)
     assert np.abs(points[:, 0]).max() <= 0.5
+
+
+def test_area_counts_the_cells_of_the_surface() -> None:
+    surface = surface_from_heights(table_with_tower(), x0=-0.5, y0=-0.2, cell=0.01)
+    assert surface.area == pytest.approx(0.4 * 0.77)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from training.household.render.arrangement import Placement, Size, draw_yaw, scaled
+from training.household.render.arrangement import GAP_M, Placement, Size, scaled
+from training.household.render.cluster import Cluster, draw_yaw
 from training.household.render.home.planning import HomeSpec, HomeThing
 from training.household.render.layout import Footprint, place
 from training.household.render.surface import Surface
 
-GAP_M = 0.0005  # so that surfaces do not coincide
 FLOOR_GAP_M = 0.001  # above the rug
 TRIES = 110
 
@@ -50,18 +48,13 @@ class Placer:
         self._spec, self._sizes, self._levels = spec, sizes, levels
         self._tops, self._rng, self._largest = tops, rng, largest
         self._taken: list[list[Footprint]] = [[] for _ in levels]
-        self._points = [level.surface.points() for level in levels]
-        self._focus = [self._draw_focus(k) for k in range(len(levels))]
-        x, y = self._focus[0]
-        self.focus = (x, y, levels[0].surface.height)
+        self._clusters = [Cluster(level.surface, rng) for level in levels]
+        self.focus = (*self._clusters[0].focus, levels[0].surface.height)
 
     def all(self) -> list[HomePlacement]:
         """Big things first, since they fit last; then what stands on another thing."""
         spec = self._spec
-        areas = [
-            level.surface.mask.sum() * level.surface.cell**2 * self._largest
-            for level in self._levels
-        ]
+        most = max(level.surface.area * self._largest for level in self._levels)
         order = sorted(range(len(spec.small)), key=self._area, reverse=True)
         # The carrier and both things of a pair matter most.
         counts = [one.category for one in spec.small]
@@ -69,7 +62,7 @@ class Placer:
         upper = set(spec.stack) | self._to_carry()
         placed: dict[int, HomePlacement] = {}
         for k in order:
-            if k in upper or self._area(k) > max(areas):
+            if k in upper or self._area(k) > most:
                 continue
             found = self._on_a_level(spec.small[k])
             if found is not None:
@@ -102,7 +95,7 @@ class Placer:
         top = self._tops.get(thing.model)
         if top is None:
             return set()
-        limit = 0.5 * top.mask.sum() * top.cell**2 * thing.scale**2
+        limit = 0.5 * top.area * thing.scale**2
         fit = [
             k
             for k, one in enumerate(spec.small)
@@ -110,17 +103,6 @@ class Placer:
         ]
         self._rng.shuffle(fit)
         return set(fit[: spec.carried])
-
-    def _draw_focus(self, k: int) -> tuple[float, float]:
-        points, rng = self._points[k], self._rng
-        low, high = points.min(axis=0), points.max(axis=0)
-        middle = (low + high) / 2
-        # The front half, where a robot reaches, and not the very ends of a long table.
-        reach = np.abs(points[:, 0] - middle[0]) < 0.35 * (high[0] - low[0])
-        front = points[reach & (points[:, 1] <= middle[1] + 0.1 * (high[1] - low[1]))]
-        pool = front if len(front) else points
-        x, y = pool[rng.randrange(len(pool))]
-        return float(x), float(y)
 
     def _on_a_level(self, thing: HomeThing) -> HomePlacement | None:
         for k in self._rng.sample(range(len(self._levels)), len(self._levels)):
@@ -136,21 +118,13 @@ class Placer:
         return None
 
     def _find(self, k: int, size: Size) -> Footprint | None:
-        rng, points = self._rng, self._points[k]
-        distance = np.hypot(*(points - np.array(self._focus[k])).T)
-        by_distance = points[np.argsort(distance)]
-        ordered = np.sort(distance)
-        start = 0.3 if self._spec.kind == "shelf" else 0.15 + 0.004 * len(self._spec.small)
-
-        def propose(attempt: int) -> tuple[float, float, float]:
-            radius = (start + 0.007 * attempt) * self._spec.spread
-            count = max(1, int(np.searchsorted(ordered, radius)))
-            x, y = by_distance[rng.randrange(count)]
-            return float(x), float(y), draw_yaw(rng, self._spec.yaw_limit)
-
+        rng, spec = self._rng, self._spec
+        start = 0.3 if spec.kind == "shelf" else 0.15 + 0.004 * len(spec.small)
         return place(
             (size[0], size[1]),
-            propose=propose,
+            propose=self._clusters[k].proposals(
+                rng, start=start, growth=0.007, spread=spec.spread, yaw_limit=spec.yaw_limit
+            ),
             accept=self._levels[k].surface.carries,
             taken=self._taken[k],
             margin=rng.uniform(0.002, 0.02),
@@ -161,19 +135,11 @@ class Placer:
         self, thing: HomeThing, size: Size, at: Footprint, z: float, below: int | None = None,
         support: str = "",
     ) -> HomePlacement:  # fmt: skip
-        return HomePlacement(
-            category=thing.category,
-            model=thing.model,
-            x=at.x,
-            y=at.y,
-            z=z,
-            yaw=at.yaw,
-            scale=thing.scale,
-            size=size,
+        placed = HomePlacement.at(
+            thing, at, z=z, scale=thing.scale, size=size,
             support=support or self._spec.support.category,
-            paint=thing.paint,
-            below=below,
-        )
+        )  # fmt: skip
+        return replace(placed, paint=thing.paint, below=below)
 
     def _spread(
         self,

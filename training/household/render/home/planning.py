@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from training.household.categories import Category
 from training.household.held_out import seen_only, unseen_first
+from training.household.render.dealing import Dealer
 from training.household.render.home.paint import (
     PAINT_BOUND,
     PAINTS,
@@ -17,13 +18,15 @@ from training.household.render.home.paint import (
     SIZE_BOUND,
     draw_scale,
 )
-from training.household.render.overrides import ON_SUPPORT, SMALL_ON_FLOOR
+from training.household.render.overrides import SMALL_ON_FLOOR
 from training.household.render.sampling import (
     COUNTER,
+    ROOM_PARTS,
     ROOM_SUPPORTS,
-    Deck,
     SceneSpec,
     Thing,
+    draw_television,
+    fill_frames,
     usable_categories,
 )
 
@@ -101,68 +104,31 @@ def plan_home_scenes(
 
     Raises:
         KeyError: unknown split.
-        ValueError: frames or views below 1.
+        ValueError: frames or views below 1, or no category of a role.
     """
-    if frames < 1 or views < 1:
-        raise ValueError(f"frames and views must be at least 1, got {frames} and {views}")
     rng = random.Random(HOME_SEEDS[split])
     usable = usable_categories(categories)
     shown = unseen_first(usable, held) if split == UNSEEN else seen_only(usable, held)
-    dealer = _Dealer(shown, held if split == UNSEEN else {}, rng)
-    scenes: list[HomeSpec] = []
-    left = frames
-    while left > 0:
-        number = len(scenes)
-        kinds = tuple(rng.choices(tuple(VIEWS), tuple(VIEWS.values()), k=views))[:left]
-        spec = _scene(dealer, rng)
-        scenes.append(
-            replace(
-                spec,
-                name=f"home_{split}_{number:05d}",
-                split=split,
-                seed=HOME_SEEDS[split] + 1 + number,
-                views=kinds,
-                width=width,
-                height=height,
-                samples=samples,
-            )
+    dealer = _ThingDealer(shown, rng, first=held if split == UNSEEN else ())
+
+    def draw(number: int, most: int) -> HomeSpec:
+        kinds = tuple(rng.choices(tuple(VIEWS), tuple(VIEWS.values()), k=views))[:most]
+        return replace(
+            _scene(dealer, rng),
+            name=f"home_{split}_{number:05d}",
+            split=split,
+            seed=HOME_SEEDS[split] + 1 + number,
+            views=kinds,
+            width=width,
+            height=height,
+            samples=samples,
         )
-        left -= len(kinds)
-    return scenes
+
+    return fill_frames(frames, views, draw)
 
 
-class _Dealer:
-    """Deals categories equally often; those with an unseen model first, where there are any."""
-
-    def __init__(
-        self, categories: Mapping[str, Category], first: Mapping[str, str], rng: random.Random
-    ) -> None:
-        self.categories = categories
-        self._groups = {c.id: c.group for c in categories.values()}
-        self._rng = rng
-        self._decks = {
-            role: [
-                Deck(ids, rng)
-                for ids in (
-                    [c for c in all_ids if c in first],
-                    [c for c in all_ids if c not in first],
-                )
-                if ids
-            ]
-            for role in ("small", "floor")
-            for all_ids in [
-                [c.id for c in categories.values() if c.role == role and c.id not in ON_SUPPORT]
-            ]
-        }
-
-    def deal(self, role: str, wanted: int, *, pairs: int) -> list[str]:
-        decks = self._decks[role]
-        # Of a deck of unseen models a fifth stays free, so that each scene differs.
-        first = wanted if len(decks) == 1 else wanted - wanted // 5
-        out = decks[0].deal(first, self._groups, pairs=pairs)
-        if len(decks) > 1:
-            out += decks[1].deal(wanted - len(out), self._groups, pairs=pairs)
-        return out
+class _ThingDealer(Dealer):
+    """Deals categories, and draws models, paints and sizes of things that show them."""
 
     def thing(self, identity: str, *, painted: float) -> HomeThing:
         rng = self._rng
@@ -212,7 +178,7 @@ class _Dealer:
         return thing, other
 
 
-def _scene(dealer: _Dealer, rng: random.Random) -> HomeSpec:
+def _scene(dealer: _ThingDealer, rng: random.Random) -> HomeSpec:
     draw = rng.random()
     crowd = "crowded" if draw < CROWDED else "sparse" if draw < CROWDED + SPARSE else "usual"
     kind = rng.choices(tuple(KINDS), tuple(KINDS.values()))[0]
@@ -242,7 +208,7 @@ def _scene(dealer: _Dealer, rng: random.Random) -> HomeSpec:
             small.append(dealer.thing(small[k].category, painted=1.0))
     books = tuple(range(len(small), len(small) + stack))
     small += [dealer.thing("book", painted=0.7) for _ in books]
-    if support in ("tv_stand", "dresser") and rng.random() < 0.3:
+    if draw_television(support, rng):
         small.append(dealer.thing("television", painted=0.0))
     floor = _floor(dealer, names, few=kind == "floor", rng=rng)
     if kind == "shelf":
@@ -285,13 +251,15 @@ def _support(kind: str, crowd: str, rng: random.Random) -> tuple[str, str]:
     return rng.choice(pairs)
 
 
-def _support_model(dealer: _Dealer, support: str, rng: random.Random) -> str:
-    if support in (COUNTER, "floor", SHELF):
+def _support_model(dealer: _ThingDealer, support: str, rng: random.Random) -> str:
+    if support in ROOM_PARTS or support == SHELF:
         return ""
     return rng.choice(dealer.categories[support].models)
 
 
-def _floor(dealer: _Dealer, small: list[str], *, few: bool, rng: random.Random) -> list[HomeThing]:
+def _floor(
+    dealer: _ThingDealer, small: list[str], *, few: bool, rng: random.Random
+) -> list[HomeThing]:
     names = dealer.deal("floor", rng.randint(0, 2) if few else rng.randint(1, 4), pairs=1)
     floor = [dealer.thing(one, painted=FLOOR_PAINT_SHARE) for one in names]
     if floor and rng.random() < FLOOR_REPEAT_SHARE:

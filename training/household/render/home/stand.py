@@ -22,8 +22,6 @@ from training.household.render.home.placer import (
 )
 from training.household.render.home.planning import HomeSpec, HomeThing
 from training.household.render.home.shelf import Shelf
-from training.household.render.layout import Footprint
-from training.household.render.sampling import COUNTER
 from training.household.render.surface import Surface
 
 LEAST_SMALL = 2
@@ -36,16 +34,11 @@ class HomeArrangement(Arrangement):
     kind: str = "table"
     shelf: Shelf | None = None
 
-    def instances(self) -> list[Placement]:
-        """All placements that are instances, in id order (the first has id 1)."""
-        own = [] if self.kind in (COUNTER, "floor") else [self.support]
-        return [*self.small, *own, *self.floor]
-
     def support_id(self, placement: Placement) -> int | None:
         """Id of the instance that a thing stands on; None where that is the room."""
         if isinstance(placement, HomePlacement) and placement.below is not None:
             return placement.below + 1
-        if self.kind not in (COUNTER, "floor") and placement in self.small:
+        if self.furnished and placement in self.small:
             return len(self.small) + 1
         return None
 
@@ -87,22 +80,12 @@ def arrange_home(
     left, right = -width / 2 - rng.uniform(0.4, 2.0), width / 2 + rng.uniform(0.8, 2.5)
     if spec.kind == "floor":
         left, right = -rng.uniform(1.3, 2.5), rng.uniform(1.3, 2.5)
-    support = HomePlacement(
-        category=spec.support.category,
-        model=spec.support.model,
-        x=0.0,
-        y=0.0,
-        z=0.0,
-        yaw=0.0,
-        scale=1.0,
-        size=support_size,
-        support="floor",
-    )
+    support = HomePlacement.at_origin(spec.support, support_size)
     placer = Placer(spec, sizes, levels, tops, rng, largest)
     small = placer.all()
     if len(small) < LEAST_SMALL:
         raise ValueError(f"{spec.name}: only {len(small)} of {len(spec.small)} small things fit")
-    on_floor = [_footprint(p) for p in small] if spec.kind == "floor" else []
+    on_floor = [p.footprint() for p in small] if spec.kind == "floor" else []
     floor = place_floor(spec, sizes, support, (back, left, right), rng, on_floor)
     paints: dict[str, list[HomeThing]] = {}
     for thing in spec.floor:
@@ -122,11 +105,4 @@ def arrange_home(
 
 
 def _on_floor(p: Placement, thing: HomeThing) -> HomePlacement:
-    return HomePlacement(
-        category=p.category, model=p.model, x=p.x, y=p.y, z=FLOOR_GAP_M, yaw=p.yaw,
-        scale=p.scale, size=p.size, support="floor", paint=thing.paint,
-    )  # fmt: skip
-
-
-def _footprint(p: Placement) -> Footprint:
-    return Footprint(x=p.x, y=p.y, width=p.size[0], depth=p.size[1], yaw=p.yaw)
+    return HomePlacement(**(vars(p) | {"z": FLOOR_GAP_M, "paint": thing.paint}))

@@ -18,7 +18,14 @@ from training.household.render.cameras import (
     world_from_optical,
 )
 from training.household.render.home.stand import HomeArrangement
-from training.household.render.viewpoints import NoViewError, Range, is_free
+from training.household.render.viewpoints import (
+    Candidate,
+    NoViewError,
+    Range,
+    best_view,
+    is_free,
+    seen_from,
+)
 
 FOV = Range(low=42, high=90)
 HEIGHT = Range(low=0.3, high=1.7)
@@ -52,22 +59,20 @@ def sample_home_view(
     """
     boxes = [p.box() for p in (*scene.small, *scene.floor)]
     wanted = min(WANTED[kind], len(boxes))
-    best: tuple[int, Array, Pinhole] | None = None
-    for _ in range(TRIES):
+
+    def draw() -> Candidate | None:
         target = _target(kind, scene, rng)
         fov = FOV.draw(rng)
         position = _position(kind, scene, target, fov, rng)
         if position is None or not is_free(position, target, scene) or _behind(position, scene):
-            continue
+            return None
         camera = pinhole(width, height, fov)
         limit = ROLL_DEGREES if rng.random() < ROLL_SHARE else 1.0
         roll = math.radians(rng.uniform(-limit, limit))
         pose = world_from_optical(position, target, roll=roll)
-        seen = seen_well(boxes, pose, camera)
-        if best is None or seen > best[0]:
-            best = (seen, pose, camera)
-        if seen >= wanted:
-            break
+        return seen_well(boxes, pose, camera), pose, camera
+
+    best = best_view(draw, wanted=wanted, tries=TRIES)
     if best is None or best[0] < 2:
         raise NoViewError("no free camera position sees two things well")
     return best[1], best[2]
@@ -134,9 +139,7 @@ def _position(
         return None
     drop = rng.uniform(low, high) - target[2]
     limit = 50 if scene.shelf is not None else 65
-    azimuth = math.radians(rng.uniform(-limit, limit))
-    ground = math.sqrt(max(distance**2 - drop**2, 0.01))
-    return target + np.array([math.sin(azimuth) * ground, -math.cos(azimuth) * ground, drop])
+    return seen_from(target, distance, drop, math.radians(rng.uniform(-limit, limit)))
 
 
 def _behind(position: Array, scene: HomeArrangement) -> bool:

@@ -1,6 +1,6 @@
 """Stage 3: everything together: image + question -> answer with [SEG] -> masks.
 
-Run: ``python -m training.stage_joint --features data/tiny/features/train
+Run: ``python -m training.tiny.stage_joint --features data/tiny/features/train
 --questions data/homereason_questions/train.jsonl --text data/tiny/text.pt
 --vision data/tiny/vision.pt --out data/tiny/joint --steps 1000``
 """
@@ -22,16 +22,17 @@ from torch import Tensor
 from lisa_model.config import LisaConfig, preset
 from lisa_model.mask_head import ImageFeatures
 from lisa_model.model import LisaModel
-from training.features import LoadedView, View, target_masks
+from training.homereason.small_talk import draw_small_talk
 from training.household.taxonomy import load_categories
-from training.losses import mask_iou, mask_losses
-from training.name_space import name_vectors
-from training.packing import PackedQuestion, pack, pack_question
-from training.question_store import SIDED, QuestionStore, spoken_answer
-from training.small_talk import draw_small_talk
-from training.stage_text import COSINE_SCALE, answer_vocabulary, sampled_answer_loss
-from training.stage_vision import dense_alignment_loss
-from training.views import ViewStore, view_tensors, view_windows
+from training.tiny.features import LoadedView, View, target_masks
+from training.tiny.losses import mask_iou, mask_losses
+from training.tiny.name_space import name_vectors
+from training.tiny.packing import PackedQuestion, pack, pack_question
+from training.tiny.question_store import SIDED, QuestionStore, spoken_answer
+from training.tiny.speed import quicken
+from training.tiny.stage_text import COSINE_SCALE, answer_vocabulary, sampled_answer_loss
+from training.tiny.stage_vision import dense_alignment_loss
+from training.tiny.views import ViewStore, view_tensors, view_windows
 
 # Share of frames that are also asked something that no thing answers.
 SMALL_TALK_SHARE = 0.5
@@ -50,6 +51,7 @@ class JointRecipe:
         language_rate: learning rate of LoRA, added rows, gamma and projector.
         head_rate: of the mask head; 0 leaves it as it is.
         seed: of everything drawn.
+        small_talk_share: of frames that are also asked something that no thing answers.
     """
 
     steps: int = 1000
@@ -58,6 +60,7 @@ class JointRecipe:
     language_rate: float = 5e-4
     head_rate: float = 2e-4
     seed: int = 0
+    small_talk_share: float = SMALL_TALK_SHARE
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,12 @@ class Seg:
 
 
 def ask(
-    model: LisaModel, store: QuestionStore, view: View, count: int, rng: random.Random
+    model: LisaModel,
+    store: QuestionStore,
+    view: View,
+    count: int,
+    rng: random.Random,
+    small_talk_share: float = SMALL_TALK_SHARE,
 ) -> tuple[list[Asked], bool]:
     """Questions about a frame, and now and then small talk; and whether it may be mirrored."""
     index = {name: k for k, name in enumerate(load_categories())}
@@ -97,7 +105,7 @@ def ask(
         packed = pack_question(model.language, question.text, spoken_answer(question), True)
         pairs = zip(question.categories, question.targets, strict=False)
         out.append(Asked(packed, tuple(Target(index[name], ids) for name, ids in pairs)))
-    if rng.random() < SMALL_TALK_SHARE:
+    if rng.random() < small_talk_share:
         turn, reply = draw_small_talk(rng)
         out.append(Asked(pack_question(model.language, turn, reply, True), ()))
     return out, free
@@ -164,7 +172,17 @@ def is_alone(view: LoadedView, target: Target) -> bool:
 
 
 class JointTraining:
-    """The stage: model, optimiser, data, and how far it is; resumes from ``out``."""
+    """The stage: model, optimiser, data, and how far it is; resumes from ``out``.
+
+    Args:
+        features: folder of cached views.
+        questions: files of the builder, or a store of questions.
+        text, vision: what the stages before have written.
+        out: folder of the run.
+        start: ``optimiser.pt`` of an earlier run of this stage, whose weights this one goes on
+            from (fine-tuning); its optimiser and step are not taken over.
+        compiled: see :func:`training.tiny.speed.quicken`.
+    """
 
     def __init__(
         self,
@@ -172,20 +190,28 @@ class JointTraining:
         config: LisaConfig,
         recipe: JointRecipe,
         features: Path,
-        questions: list[Path],
+        questions: list[Path] | QuestionStore,
         text: Path,
         vision: Path,
         out: Path,
+        start: Path | None = None,
+        compiled: bool = True,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.out = out
         self.rng = random.Random(recipe.seed)
         self.names = name_vectors(config.out_dim)
-        self.questions = QuestionStore(files=questions)
+        if not isinstance(questions, QuestionStore):
+            questions = QuestionStore(files=questions)
+        self.questions = questions
         self.views = ViewStore(folder=features)
         self.model = _start(config, text, vision, self.names)
         model = self.model
+        if start is not None:
+            begun = torch.load(start, weights_only=True)["model"]
+            model.load_trained(begun, source=str(start))
+        quicken(model.language, compiled=compiled)
         self.kept = answer_vocabulary(model.language.vocabulary)
         language = [p for p in model.language.parameters() if p.requires_grad]
         head = list(model.mask_head.parameters())
@@ -258,12 +284,21 @@ class JointTraining:
     def _draw(self) -> tuple[list[LoadedView], list[LoadedView], list[list[Asked]]]:
         """Whole frames, one crop of each, and their questions."""
         self.views.refresh()
-        usable = [g for name, g in self.views.frames.items() if name in self.questions]
-        shape = self.rng.choice(usable)[0].shape
-        usable = [g for g in usable if g[0].shape == shape]
+        frames, recipe = self.views.frames, self.recipe
+        usable = [name for name in frames if name in self.questions]
+        shape = frames[self.rng.choice(usable)][0].shape
+        usable = [name for name in usable if frames[name][0].shape == shape]
         whole, crops, asked = [], [], []
-        for views in self.rng.sample(usable, min(self.recipe.frames, len(usable))):
-            mine, free = ask(self.model, self.questions, views[0], self.recipe.questions, self.rng)
+        for name in self.questions.pick_frames(usable, recipe.frames, self.rng):
+            views = frames[name]
+            mine, free = ask(
+                self.model,
+                self.questions,
+                views[0],
+                recipe.questions,
+                self.rng,
+                recipe.small_talk_share,
+            )
             mirrored = free and self.rng.random() < 0.5
             whole.append(views[0].read(mirrored=mirrored))
             crop = self.rng.choice(views[1:]) if len(views) > 1 else views[0]
@@ -372,11 +407,13 @@ def main() -> None:
     parser.add_argument("--text", type=Path, required=True)
     parser.add_argument("--vision", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="go on from this run's optimiser.pt")
     parser.add_argument("--steps", type=int, default=recipe.steps)
     parser.add_argument("--frames", type=int, default=recipe.frames)
     parser.add_argument("--questions-each", type=int, default=recipe.questions)
     parser.add_argument("--head-rate", type=float, default=recipe.head_rate)
     parser.add_argument("--seed", type=int, default=recipe.seed)
+    parser.add_argument("--no-compile", action="store_true", help="where no C++ compiler is")
     args = parser.parse_args()
     JointTraining(
         config=preset("lisa-tiny"),
@@ -392,6 +429,8 @@ def main() -> None:
         text=args.text,
         vision=args.vision,
         out=args.out,
+        start=args.start,
+        compiled=not args.no_compile,
     ).run()
 
 

@@ -1,6 +1,6 @@
 """Last stage: what a mask's score is worth, fitted on validation questions.
 
-Run: ``python -m training.calibrate --model data/tiny/joint --frames data/homereason
+Run: ``python -m training.tiny.calibrate --model data/tiny/joint --frames data/homereason
 --out data/tiny/model``
 """
 
@@ -128,7 +128,7 @@ def fit(evidence: Sequence[Evidence], *, most_refused: float = MOST_REFUSED) -> 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="folder of training.stage_joint")
+    parser.add_argument("--model", type=Path, required=True, help="folder of stage_joint")
     parser.add_argument("--frames", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=None, help="so many questions")

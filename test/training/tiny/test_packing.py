@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from training.packing import PackedQuestion, pack
+from training.tiny.packing import PackedQuestion, pack
 
 
 class Words:

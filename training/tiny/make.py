@@ -1,6 +1,6 @@
 """lisa-tiny from rendered frames to shippable weights: every stage in order, each resumable.
 
-Run: ``python -m training.make_tiny --frames data/homereason --work data/tiny --seed 0``
+Run: ``python -m training.tiny.make --frames data/homereason --work data/tiny --seed 0``
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ def commands(frames: Path, work: Path, recipe: Recipe) -> list[list[str]]:
         passes.append(folder / "train.jsonl")
         build = ["training.homereason.build", "--frames", str(frames), "--out", str(folder)]
         out.append([*build, "--only", "train", "--seed", str(number)])
-    cache = ["training.cache_features", str(frames / "train"), str(features)]
-    text = ["training.stage_text", "--out", str(mine / "text.pt")]
-    vision = ["training.stage_vision", "--features", str(features)]
+    cache = ["training.tiny.cache_features", str(frames / "train"), str(features)]
+    text = ["training.tiny.stage_text", "--out", str(mine / "text.pt")]
+    vision = ["training.tiny.stage_vision", "--features", str(features)]
     vision += ["--out", str(mine / "vision.pt"), "--steps", str(recipe.vision_steps)]
-    joint = ["training.stage_joint", "--features", str(features), "--questions"]
+    joint = ["training.tiny.stage_joint", "--features", str(features), "--questions"]
     joint += [*(str(one) for one in passes), "--text", str(mine / "text.pt")]
     joint += ["--vision", str(mine / "vision.pt"), "--out", str(mine / "joint")]
-    calibrate = ["training.calibrate", "--model", str(mine / "joint"), "--frames", str(frames)]
+    calibrate = ["training.tiny.calibrate", "--model", str(mine / "joint"), "--frames", str(frames)]
     return [
         *out,
         [*cache, "--crops", str(recipe.crops)],

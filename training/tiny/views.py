@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from lisa_model.vision import MEAN, STD
-from training.features import LoadedView, View, open_views, target_masks
 from training.household.taxonomy import load_categories
+from training.tiny.features import LoadedView, View, open_views, target_masks
 
 
 @dataclass(frozen=True)

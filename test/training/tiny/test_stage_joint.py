@@ -7,9 +7,9 @@ import pytest
 import torch
 from small_head import small_head
 
-from training.features import LoadedView, View
 from training.household.taxonomy import load_categories
-from training.stage_joint import Seg, Target, decode_views, is_alone, shows
+from training.tiny.features import LoadedView, View
+from training.tiny.stage_joint import Seg, Target, decode_views, is_alone, shows
 
 MUG = list(load_categories()).index("mug")
 

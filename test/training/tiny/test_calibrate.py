@@ -3,7 +3,7 @@ import random
 import pytest
 
 from lisa_model.calibration import Calibration
-from training.calibrate import Evidence, fit
+from training.tiny.calibrate import Evidence, fit
 
 
 def drawn(count, seed=0):

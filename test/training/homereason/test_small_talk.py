@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 
 from lisa_model.config import SEG_TOKEN
-from training.small_talk import SMALL_TALK, draw_small_talk, validation_turns
+from training.homereason.small_talk import SMALL_TALK, draw_small_talk, validation_turns
 
 
 def test_no_validation_turn_is_trained_on():

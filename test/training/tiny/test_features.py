@@ -7,8 +7,8 @@ import torch
 
 from lisa_model.geometry import Intrinsics
 from lisa_model.rgbd import Instance, RgbdFrame
-from training.features import open_views, random_window, target_masks
-from training.views import view_tensors, view_windows
+from training.tiny.features import open_views, random_window, target_masks
+from training.tiny.views import view_tensors, view_windows
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from training.homereason.files import write_questions
 from training.homereason.question import Question, answer_for
-from training.question_store import QuestionStore, spoken_answer
+from training.tiny.question_store import QuestionStore, spoken_answer
 
 
 def question(text, kind="explicit", targets=((1,),), categories=("mug",), frame="f"):
@@ -52,6 +52,20 @@ def test_only_some_kinds(tmp_path):
     write_questions(path, [question("the mug")])
     with pytest.raises(ValueError, match=r"no questions in .*a\.jsonl"):
         QuestionStore(files=[path], kinds=["relation"])
+
+
+def test_only_what_a_filter_keeps(tmp_path):
+    path = tmp_path / "a.jsonl"
+    write_questions(path, [question("the mug"), question("the cup"), question("x", frame="g")])
+    store = QuestionStore(files=[path], keep=lambda one: one.text == "the cup")
+    assert [one.text for one in store.draw("f", 5, random.Random(0))] == ["the cup"]
+    assert "g" not in store
+
+
+def test_frames_of_a_step_are_different(store):
+    rng = random.Random(0)
+    assert sorted(store.pick_frames(["f", "g"], 5, rng)) == ["f", "g"]
+    assert {store.pick_frames(["f", "g"], 1, rng)[0] for _ in range(20)} == {"f", "g"}
 
 
 def test_what_is_said_names_the_things_after_their_masks():

@@ -1,6 +1,6 @@
 """Stage 1: the LLM learns to answer with [SEG], its prompt pointing at the meant name (no images).
 
-Run: ``python -m training.stage_text --out data/tiny/text.pt --steps 300``
+Run: ``python -m training.tiny.stage_text --out data/tiny/text.pt --steps 300``
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import math
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,20 @@ from torch import Tensor
 from lisa_model.base_weights import ensure_base_weights
 from lisa_model.config import LisaConfig, preset
 from lisa_model.language import LanguageModel, Vocabulary
+from training.homereason.small_talk import SMALL_TALK, draw_small_talk, validation_turns
 from training.household.language import IMPLICIT, explicit_intent, implicit_intent
 from training.household.taxonomy import Split, load_categories
-from training.name_space import name_vectors
-from training.small_talk import SMALL_TALK, draw_small_talk, validation_turns
+from training.tiny.name_space import name_vectors
+from training.tiny.speed import quicken
 
 COSINE_SCALE = 16.0
+# Share of intents that name the thing; the others tell its purpose.
+EXPLICIT_SHARE = 0.3
 # Turns without a thing beside every spoken batch of 32 intents.
 SMALL_TALK_ROWS = 4
+
+# Draws (category index, intent).
+Draw = Callable[[random.Random], tuple[int, str]]
 
 
 def answer_for(title: str) -> str:
@@ -156,8 +163,35 @@ def seg_prompts(model: LanguageModel, intents: list[str]) -> Tensor:
     return model.raw_prompts(seg)
 
 
-def train(*, config: LisaConfig, out: Path, steps: int, batch: int, seed: int) -> None:
-    """Train for a number of steps; goes on from ``out`` when it was interrupted."""
+def train(
+    *,
+    config: LisaConfig,
+    out: Path,
+    steps: int,
+    batch: int,
+    seed: int,
+    explicit_share: float = EXPLICIT_SHARE,
+    small_talk_rows: int = SMALL_TALK_ROWS,
+    draw: Draw | None = None,
+    compiled: bool = True,
+    validate: bool = True,
+) -> None:
+    """Train for a number of steps; goes on from ``out`` when it was interrupted.
+
+    Args:
+        explicit_share: of intents that name the thing, 0..1; 1 leaves all purposes out.
+        small_talk_rows: turns without a thing beside every spoken batch.
+        draw: where intents come from; None for names and purposes of the taxonomy.
+        compiled: see :func:`training.tiny.speed.quicken`.
+        validate: print at the end how many validation intents are understood.
+
+    Raises:
+        ValueError: a share outside 0..1, or fewer rows than none.
+    """
+    if not 0.0 <= explicit_share <= 1.0:
+        raise ValueError(f"explicit_share must be 0..1, got {explicit_share}")
+    if small_talk_rows < 0:
+        raise ValueError(f"small_talk_rows must be at least 0, got {small_talk_rows}")
     torch.manual_seed(seed)
     rng = random.Random(seed)
     names = name_vectors(config.out_dim)
@@ -167,6 +201,7 @@ def train(*, config: LisaConfig, out: Path, steps: int, batch: int, seed: int) -
     for p in model.parameters():
         if p.requires_grad:
             p.data = p.data.float()
+    quicken(model, compiled=compiled)
     kept = answer_vocabulary(model.vocabulary)
     titles = [c.title for c in load_categories().values()]
     groups = trainable(model)
@@ -191,7 +226,10 @@ def train(*, config: LisaConfig, out: Path, steps: int, batch: int, seed: int) -
     pool: list[tuple[int, str]] = []
     while step < steps:
         if not pool:
-            pool = [draw_intent("train", rng, 0.3) for _ in range(batch * 8)]
+            pool = [
+                draw_intent("train", rng, explicit_share) if draw is None else draw(rng)
+                for _ in range(batch * 8)
+            ]
             pool.sort(key=lambda item: len(item[1]))
             chunks = [pool[i : i + batch] for i in range(0, len(pool), batch)]
             rng.shuffle(chunks)
@@ -204,7 +242,7 @@ def train(*, config: LisaConfig, out: Path, steps: int, batch: int, seed: int) -
         ]
         talk = [
             conversation(model.vocabulary, *draw_small_talk(rng))
-            for _ in range(SMALL_TALK_ROWS if spoken else 0)
+            for _ in range(small_talk_rows if spoken else 0)
         ]
         everything = [ids for ids, _ in rows + talk]
         width = max(len(ids) for ids in everything)
@@ -247,6 +285,11 @@ def train(*, config: LisaConfig, out: Path, steps: int, batch: int, seed: int) -
         if step % 50 == 0:
             save()
     save()
+    if validate:
+        _print_validation(model, names)
+
+
+def _print_validation(model: LanguageModel, names: Tensor) -> None:
     for share, label in ((0.0, "implicit"), (1.0, "explicit")):
         full, ten = accuracy(model, names, "val", 384, 1, share)
         print(f"val {label}: of 197 {full:.3f}, of ten {ten:.3f}", flush=True)
@@ -263,10 +306,16 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-compile", action="store_true", help="where no C++ compiler is")
     args = parser.parse_args()
     args.out.parent.mkdir(parents=True, exist_ok=True)
     train(
-        config=preset("lisa-tiny"), out=args.out, steps=args.steps, batch=args.batch, seed=args.seed
+        config=preset("lisa-tiny"),
+        out=args.out,
+        steps=args.steps,
+        batch=args.batch,
+        seed=args.seed,
+        compiled=not args.no_compile,
     )
 
 

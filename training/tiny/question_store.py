@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lisa_model.config import SEG_TOKEN
@@ -33,16 +33,23 @@ class QuestionStore:
     Args:
         files: question files of the builder; each with another seed gives other questions.
         kinds: only questions of these kinds; None for all.
+        keep: only questions that it is true of; None for all.
 
     Raises:
         ValueError: there is no question at all.
     """
 
-    def __init__(self, *, files: Sequence[Path], kinds: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        files: Sequence[Path],
+        kinds: Sequence[str] | None = None,
+        keep: Callable[[Question], bool] | None = None,
+    ) -> None:
         self._by_frame: dict[str, list[Question]] = {}
         for path in files:
             for one in read_questions(path):
-                if kinds is None or one.kind in kinds:
+                if (kinds is None or one.kind in kinds) and (keep is None or keep(one)):
                     self._by_frame.setdefault(one.frame, []).append(one)
         if not self._by_frame:
             raise ValueError(f"no questions in {', '.join(str(path) for path in files)}")
@@ -50,6 +57,10 @@ class QuestionStore:
     def __contains__(self, frame: str) -> bool:
         """Whether a frame has questions."""
         return frame in self._by_frame
+
+    def pick_frames(self, frames: Sequence[str], count: int, rng: random.Random) -> list[str]:
+        """Up to ``count`` different ones of the frames that could be asked about next."""
+        return rng.sample(frames, min(count, len(frames)))
 
     def draw(self, frame: str, count: int, rng: random.Random) -> list[Question]:
         """Up to ``count`` different questions of a frame, by the weights of their kinds."""

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from training.losses import dice_loss, focal_loss, mask_iou, mask_losses, similarity_loss
+from training.tiny.losses import dice_loss, focal_loss, mask_iou, mask_losses, similarity_loss
 
 
 def square(n=8):

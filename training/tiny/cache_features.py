@@ -1,6 +1,6 @@
 """Cache the frozen encoder's features of rendered frames.
 
-Run: ``python -m training.cache_features data/household/train data/tiny/features/train --crops 3``
+Run: ``python -m training.tiny.cache_features data/household/train data/tiny/features --crops 3``
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from lisa_model.base_weights import ensure_base_weights
 from lisa_model.config import preset
 from lisa_model.vision import VisionTower
-from training.features import cache_split
+from training.tiny.features import cache_split
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Stage 2: the mask head learns from names (no LLM): dense patch-name alignment, then masks.
 
-Run: ``python -m training.stage_vision --features data/tiny/features/train --out FILE``
+Run: ``python -m training.tiny.stage_vision --features data/tiny/features/train --out FILE``
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from torch import Tensor
 
 from lisa_model.config import LisaConfig, preset
 from lisa_model.mask_head import MaskHead
-from training.losses import mask_iou, mask_losses
-from training.name_space import name_vectors
-from training.stage_text import COSINE_SCALE
-from training.views import ViewStore, view_windows
+from training.tiny.losses import mask_iou, mask_losses
+from training.tiny.name_space import name_vectors
+from training.tiny.stage_text import COSINE_SCALE
+from training.tiny.views import ViewStore, view_windows
 
 
 def dense_alignment_loss(

@@ -1,0 +1,1 @@
+"""lisa-tiny, stage by stage: features, text, vision, joint, calibration."""
