@@ -108,12 +108,13 @@ def measure_case(
     """Return the milliseconds by stage, of our code and of the references."""
     from lisa_model.geometry import estimate_target
     from lisa_model.target_shape import describe_shape
+    from lisa_ros.answer import Answer
     from lisa_ros.conversion import depth_to_metres, image_to_rgb
     from lisa_ros.frame import Frame
     from lisa_ros.markers import to_markers
     from lisa_ros.overlay import draw_overlay
     from lisa_ros.parameters import Settings
-    from lisa_ros.pipeline import Answer, answer_intent
+    from lisa_ros.pipeline import answer_intent
     from lisa_ros.results import to_instance_masks, to_target_cloud, to_targets
 
     settings, stages = Settings.defaults(), Stages()
@@ -358,7 +359,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="lisa bench ros", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--scenes", type=Path, help="folder of frames; default: the installed scenes")
+    parser.add_argument(
+        "--scenes", type=Path, help="folder of frames; default: the installed scenes"
+    )
     parser.add_argument("--repeats", type=int, default=15, help="frames per object")
     parser.add_argument("--limit", type=int, help="first N objects only")
     parser.add_argument("--json", type=Path, help="write everything to this file")

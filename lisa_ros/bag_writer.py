@@ -8,7 +8,7 @@ from pathlib import Path
 from ament_index_python.packages import get_package_share_directory
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 _SEPARATOR = "=" * 80 + "\n"
@@ -38,8 +38,14 @@ def definition(typestore: Typestore, kind: str) -> str:
 
     Of lisa_ros the texts are the original ones: rosbags cannot read what it writes of an empty
     string constant.
+
+    Raises:
+        LookupError: the type, or one in it, is none of the store's.
     """
-    written, _ = typestore.generate_msgdef(kind, ros_version=2)
+    try:
+        written, _ = typestore.generate_msgdef(kind, ros_version=2)
+    except TypesysError as error:
+        raise LookupError(f"the definition of {kind} is not known ({error})") from error
     own = own_definitions()
     first, *others = written.split(_SEPARATOR)
     parts = [own.get(kind, first)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from lisa_model.progress import Progress
-from lisa_ros.errors import DEADLINE_EXCEEDED, RequestError
+from lisa_ros.errors import DEADLINE_EXCEEDED, InputError, RequestError
 
 # Besides lisa_model's stages; the STAGE constants of action/FindTarget.
 WAITING = "waiting"
@@ -31,6 +32,21 @@ class StageReport:
 
 
 OnStage = Callable[[StageReport], None]
+
+
+def check_deadline(deadline_s: float) -> None:
+    """Check the deadline that a request came with.
+
+    Raises:
+        InputError: code ``deadline_invalid``.
+    """
+    if not 0 <= deadline_s < math.inf:  # False for NaN too
+        raise InputError(
+            code="deadline_invalid",
+            field="deadline_s",
+            problem=f"is {deadline_s}",
+            remedy="Send the seconds that the answer may take, or 0 for no limit",
+        )
 
 
 class Control:

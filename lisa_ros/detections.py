@@ -10,8 +10,8 @@ import numpy as np
 from geometry_msgs.msg import Pose, PoseWithCovariance
 
 from lisa_model.geometry import Target3D
+from lisa_ros.answer import Answer, Instance
 from lisa_ros.geometry_messages import NAN3, nan_pose, to_point, to_pose, to_vector
-from lisa_ros.pipeline import Answer, Instance
 
 
 def load_vision_msgs() -> ModuleType | None:

@@ -1,11 +1,14 @@
 """What the node does between its topics: accepts frames and intents, runs them, reports.
 
 No publishers here: messages come in as objects and answers go out through callbacks.
+
+    camera messages -> intake     the newest frame
+    requests        -> worker     one runs, one waits -> answering -> pipeline: an Answer
+    idle time       -> following  the last answer's targets in the newest frame
 """
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -14,33 +17,26 @@ from traceback import format_exception
 
 from sensor_msgs.msg import CameraInfo
 
+from lisa_ros.answer import Outcome
 from lisa_ros.answering import Answered, Answering
 from lisa_ros.arrival import Stream
-from lisa_ros.control import Control, OnStage
+from lisa_ros.control import Control, OnStage, check_deadline
 from lisa_ros.diagnostics import Diagnostics
-from lisa_ros.errors import (
-    CANCELLED,
-    INFERENCE_HUNG,
-    INTERNAL_ERROR,
-    NOT_ACTIVE,
-    InputError,
-    RequestError,
-)
+from lisa_ros.errors import CANCELLED, INTERNAL_ERROR, NOT_ACTIVE, RequestError
 from lisa_ros.follow_session import FAILED, REPLACED
 from lisa_ros.following import Following, OnFollowed
 from lisa_ros.frame import Frame, ImageMessage
-from lisa_ros.gate import choose_frame
 from lisa_ros.intake import CameraIntake
 from lisa_ros.intent import check_intent
-from lisa_ros.log_line import Logger, log_line
+from lisa_ros.locating import transform_failure
+from lisa_ros.log_line import Logger
 from lisa_ros.model_loader import Segmenter
 from lisa_ros.parameters import Settings
-from lisa_ros.pipeline import Answer, transform_failure
+from lisa_ros.refusals import note_refused
 from lisa_ros.results import describe
 from lisa_ros.transforms import TransformLookup
-from lisa_ros.worker import Decision, InferenceWorker, Job, Ready, Wait
-
-Outcome = Answer | RequestError
+from lisa_ros.watchdog import Watchdog
+from lisa_ros.worker import InferenceWorker, Job
 
 
 class PerceptionEngine:
@@ -73,10 +69,14 @@ class PerceptionEngine:
         self._log = log
         self._clock = clock
         self._intake = CameraIntake(
-            settings=settings, diagnostics=diagnostics, log=log, clock=clock
+            settings=settings,
+            diagnostics=diagnostics,
+            log=log,
+            clock=clock,
+            on_clock_jump=transforms.forget if transforms is not None else lambda: None,
         )
         self._active = False
-        self._hung: RequestError | None = None
+        self._watchdog = Watchdog(limit_s=lambda: settings().watchdog_s, log=log)
         # Counts activations.  The lock makes "deactivate" a border: an answer handed over before it
         # is published, one that is ready after it is not.
         self._epoch = 0
@@ -100,8 +100,8 @@ class PerceptionEngine:
             clock=clock,
         )
         self._worker: InferenceWorker[Answered] = InferenceWorker(
-            gate=self._gate,
-            run=self._run,
+            gate=self._answering.gate,
+            run=self._answering.run,
             on_crash=self._on_crash,
             idle=self._following.step,
             clock=clock,
@@ -132,7 +132,7 @@ class PerceptionEngine:
     @property
     def hung(self) -> RequestError | None:
         """Why the inference counts as hung; None when it does not."""
-        return self._hung
+        return self._watchdog.hung
 
     def frame_age(self) -> float | None:
         """Return the seconds since the newest colour image arrived, None when there is none."""
@@ -208,9 +208,9 @@ class PerceptionEngine:
         try:
             if not self._active:
                 raise _not_active()
-            if self._hung is not None:
-                raise self._hung
-            _check_deadline(deadline_s)
+            if self.hung is not None:
+                raise self.hung
+            check_deadline(deadline_s)
             job = replace(job, intent=check_intent(text, self._settings().max_intent_chars))
         except RequestError as error:
             job.on_done(job, error)
@@ -224,10 +224,12 @@ class PerceptionEngine:
         Returns:
             The number of requests that were ended, and the intent that was followed ("" for none).
         """
-        followed = self._following.intent
-        if not self._following.stop(CANCELLED):
-            followed = ""
-        return sum(self._end(job, _cancelled()) for job in self._jobs()), followed
+        # After an answer that is just being handed over: it may start to be followed.
+        with self._epoch_lock:
+            followed = self._following.intent
+            if not self._following.stop(CANCELLED):
+                followed = ""
+            return sum(self._end(job, _cancelled()) for job in self._jobs()), followed
 
     def cancel_request(self, control: Control) -> bool:
         """End one request; False when it has ended already."""
@@ -238,38 +240,26 @@ class PerceptionEngine:
         for job in self._jobs():
             if (error := job.control.failure()) is not None:
                 self._end(job, error)
-        silent = self._silent_for()
-        limit = self._settings().watchdog_s
-        if self._hung is None and limit and silent > limit:
-            self._hung = RequestError(
-                code=INFERENCE_HUNG,
-                message=f"the inference has not come on for {silent:.0f} s, more than watchdog_s = "
-                f"{limit:g} s (stage: {self.stage or 'following'}). Requests are refused until it "
-                "does. If it does not, restart the node; if the model is only slow, raise "
-                "watchdog_s",
-            )
-            self._log.error(log_line("inference_hung", silent_s=silent, message=str(self._hung)))
+        hung = self._watchdog.look(self._silent_for(), self.stage or "following")
+        if hung is not None:
             self._following.stop(FAILED)
             for job in self._jobs():
-                self._end(job, self._hung)
-        elif self._hung is not None and silent == 0.0:
-            self._hung = None
-            self._log.info(log_line("inference_back"))
+                self._end(job, hung)
 
     def refuse(self, error: RequestError) -> None:
         """Count and log a refused request."""
-        self._diagnostics.count_refused(error.code, str(error))
-        self._log.warning(log_line("refused", code=error.code, message=str(error)))
+        note_refused(error, diagnostics=self._diagnostics, log=self._log)
 
     def _jobs(self) -> list[Job[Answered]]:
         return [job for job in (self._worker.waiting, self._worker.running) if job is not None]
 
     def _silent_for(self) -> float:
-        if not self._worker.busy:
-            return 0.0
         job = self._worker.running
         # A session that was ended because it hangs no longer tells; the thread is still busy then.
-        return job.control.silent_for() if job else self._following.silent_for() or 1e-3
+        silent = job.control.silent_for() if job else self._following.silent_for() or 1e-3
+        # Read last: what has begun meanwhile, and not yet told so, is not silent for longer than it
+        # runs, however long ago it was asked for.
+        return min(silent, self._worker.busy_for())
 
     def _end(self, job: Job[Answered], error: RequestError) -> bool:
         """End a request now; its inference, if it runs, ends at its next stage or token."""
@@ -279,24 +269,6 @@ class PerceptionEngine:
         if not self._worker.drop(job, error):
             job.on_done(job, error)
         return True
-
-    def _gate(self, job: Job[Answered], waited_s: float, now: float) -> Decision:
-        job.control.check()
-        if job.frame is not None:
-            return Ready(job.frame)
-        decision = choose_frame(
-            self._intake.newest(),
-            waited_s=waited_s,
-            camera_for_s=self._intake.running_for(now),
-            now=now,
-            settings=self._settings(),
-        )
-        if isinstance(decision, Wait):
-            return Wait(max(0.0, min(decision.seconds, job.control.seconds_left())))
-        return decision
-
-    def _run(self, job: Job[Answered], frame: Frame) -> Answered:
-        return self._answering.answer(job.intent, frame, job.control, from_camera=job.frame is None)
 
     def _finish(
         self,
@@ -336,16 +308,6 @@ class PerceptionEngine:
         # The stack is what a bug report needs; the sentence is what a user needs.
         self._log.error(
             f"{where} failed: {type(error).__name__}: {error}\n" + "".join(format_exception(error))
-        )
-
-
-def _check_deadline(deadline_s: float) -> None:
-    if not 0 <= deadline_s < math.inf:  # False for NaN too
-        raise InputError(
-            code="deadline_invalid",
-            field="deadline_s",
-            problem=f"is {deadline_s}",
-            remedy="Send the seconds that the answer may take, or 0 for no limit",
         )
 
 

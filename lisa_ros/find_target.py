@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import RCLError, ServerGoalHandle
@@ -15,34 +15,15 @@ from rclpy.task import Future
 
 from lisa_model.geometry import NoTarget3D
 from lisa_ros.action import FindTarget
-from lisa_ros.control import WAITING, Control, OnStage, StageReport
-from lisa_ros.errors import CANCELLED, INTERNAL_ERROR, TARGET_WITHOUT_3D, RequestError
-from lisa_ros.frame import Frame
-from lisa_ros.pipeline import Answer
+from lisa_ros.answer import Answer, Outcome
+from lisa_ros.asker import Asker
+from lisa_ros.control import WAITING, Control, StageReport
+from lisa_ros.errors import CANCELLED, INTERNAL_ERROR, TARGET_WITHOUT_3D
 from lisa_ros.segment_service import fill_response
 
 # A client asks for the result at once. rclpy keeps one for 15 minutes by default, masks and all:
 # half a megabyte for each goal.
 RESULT_KEPT_S = 10
-
-
-class ControlledAsker(Protocol):
-    """What the action needs of the node."""
-
-    def ask(
-        self,
-        text: str,
-        on_done: Callable[[Answer | RequestError], None],
-        frame: Frame | None = None,
-        *,
-        follow: bool = False,
-        deadline_s: float = 0.0,
-        on_stage: OnStage | None = None,
-    ) -> Control | None:
-        """Ask for an answer; ``on_done`` is called exactly once, on any thread."""
-
-    def cancel_request(self, control: Control) -> bool:
-        """End one request."""
 
 
 class FindTargetAction:
@@ -58,7 +39,7 @@ class FindTargetAction:
     """
 
     def __init__(
-        self, node: LifecycleNode, asker: ControlledAsker, publish: Callable[[Answer], None]
+        self, node: LifecycleNode, asker: Asker, publish: Callable[[Answer], None]
     ) -> None:
         self._node = node
         self._asker = asker
@@ -87,7 +68,7 @@ class FindTargetAction:
         def on_stage(report: StageReport) -> None:
             _feedback(goal, report.stage, report.partial_answer(), report.elapsed_s)
 
-        def on_done(outcome: Answer | RequestError) -> None:
+        def on_done(outcome: Outcome) -> None:
             # On the inference thread: the executor's thread must not do the conversions.
             result = FindTarget.Result(error_code=INTERNAL_ERROR, message="see the node's log")
             try:

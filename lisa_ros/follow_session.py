@@ -13,11 +13,13 @@ from std_msgs.msg import Header
 
 from lisa_model.overlay import mask_box
 from lisa_model.progress import Progress
+from lisa_ros.answer import Answer, Instance
 from lisa_ros.control import LOCATING, Control
 from lisa_ros.follow_smoothing import FollowSmoother
 from lisa_ros.frame import Frame
+from lisa_ros.locating import into_frame, locate
 from lisa_ros.parameters import Settings
-from lisa_ros.pipeline import Answer, Asked, Instance, into_frame, locate
+from lisa_ros.pipeline import Asked
 from lisa_ros.transforms import TransformError, TransformLookup
 
 if TYPE_CHECKING:

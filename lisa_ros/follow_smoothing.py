@@ -8,9 +8,9 @@ import numpy as np
 
 from lisa_model.geometry import Target3D
 from lisa_model.smoothing import PointFilter, SmoothingConfig, in_frame, measurement_covariance
+from lisa_ros.answer import Instance
 from lisa_ros.frame import Frame
 from lisa_ros.parameters import Settings
-from lisa_ros.pipeline import Instance
 from lisa_ros.transforms import TransformError, TransformLookup
 
 

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from lisa_ros.answer import Answer
 from lisa_ros.control import Control
 from lisa_ros.diagnostics import Diagnostics
-from lisa_ros.errors import CANCELLED, FOLLOW_FAILED, RequestError
+from lisa_ros.errors import CANCELLED, FOLLOW_FAILED, INTERNAL_ERROR, RequestError
 from lisa_ros.follow_session import (
     FAILED,
     NOTHING_TO_FOLLOW,
@@ -18,11 +19,12 @@ from lisa_ros.follow_session import (
 )
 from lisa_ros.frame import Frame
 from lisa_ros.intake import CameraIntake
+from lisa_ros.locating import transform_failure
 from lisa_ros.log_line import Logger, log_line
 from lisa_ros.memory import is_out_of_memory, out_of_memory
 from lisa_ros.model_loader import Segmenter, release_memory
 from lisa_ros.parameters import Settings
-from lisa_ros.pipeline import Answer, Asked, transform_failure
+from lisa_ros.pipeline import Asked
 from lisa_ros.transforms import TransformLookup
 
 
@@ -107,6 +109,9 @@ class Following:
     def stop(self, reason: str) -> bool:
         """End following; False when nothing is followed.
 
+        That it has ended may fail to be published, and is counted and logged then: whoever calls
+        has more to do, such as a request to answer or others to end.
+
         Args:
             reason: one of follow_session's constants, errors.CANCELLED or errors.NOT_ACTIVE.
         """
@@ -116,7 +121,11 @@ class Following:
                 return False
             session.control.give_up(RequestError(code=CANCELLED, message="following has ended"))
             report = FollowReport(session.header, session.intent, False, reason)
-            self._on_followed(None, report)
+            try:
+                self._on_followed(None, report)
+            except Exception as error:
+                self._diagnostics.count_refused(INTERNAL_ERROR, repr(error))
+                self._log.error(f"the end of following could not be published: {error!r}")
         self._log.info(log_line("follow_ended", intent=session.intent, reason=reason))
         return True
 

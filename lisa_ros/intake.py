@@ -25,6 +25,7 @@ class CameraIntake:
         diagnostics: where everything is counted.
         log: where everything is said.
         clock: monotonic seconds.
+        on_clock_jump: called when stamps have jumped back.
     """
 
     def __init__(
@@ -34,11 +35,13 @@ class CameraIntake:
         diagnostics: Diagnostics,
         log: Logger,
         clock: Callable[[], float],
+        on_clock_jump: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._diagnostics = diagnostics
         self._log = log
         self._clock = clock
+        self._on_clock_jump = on_clock_jump
         self._frames = FrameBuffer(settings().view)
 
     def clear(self) -> None:
@@ -106,6 +109,7 @@ class CameraIntake:
 
     def _note_clock_jump(self, stream: Stream) -> None:
         self._diagnostics.count("clock_jump")
+        self._on_clock_jump()
         if self._diagnostics.should_log("clock_jump"):
             self._log.warning(
                 f"{stream}.header.stamp jumped back: earlier frames were forgotten. A recording "

@@ -10,8 +10,8 @@ from visualization_msgs.msg import Marker, MarkerArray
 from lisa_model.geometry import Target3D
 from lisa_model.overlay import PALETTE
 from lisa_model.rigid import quaternion_of_arrow
+from lisa_ros.answer import Answer, Instance
 from lisa_ros.geometry_messages import to_point, to_pose, to_quaternion, to_vector
-from lisa_ros.pipeline import Answer, Instance
 
 # Markers of a node that has ended vanish after this long.
 LIFETIME_S = 60

@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lisa_model.progress import OnProgress
+from lisa_ros.memory import is_out_of_memory, smaller_settings
 from lisa_ros.parameters import Settings
+
+
+class ModelNotLoadedError(Exception):
+    """The model could not be loaded; says which, why, and what to do."""
 
 
 class SegmentationResultLike(Protocol):
@@ -75,6 +80,27 @@ def load_segmenter(settings: Settings) -> Segmenter:
         conversation=settings.conversation,
         quantization=None if settings.quantization == "none" else settings.quantization,
     )
+
+
+def load_or_explain(settings: Settings) -> Segmenter:
+    """Load the model as ``load_segmenter`` does, with one error for whatever goes wrong.
+
+    Raises:
+        ModelNotLoadedError: what was loaded by then has been given back.
+    """
+    try:
+        return load_segmenter(settings)
+    except Exception as error:
+        hint = f". Set {smaller_settings(settings)}" if is_out_of_memory(error) else ""
+        problem = f"{type(error).__name__}: {error}{hint}"
+    # Not within the handler: the exception holds the half-loaded model.
+    release_memory()
+    raise ModelNotLoadedError(f"cannot load {describe_model(settings)}: {problem}")
+
+
+def describe_model(settings: Settings) -> str:
+    """Return which model the parameters name, for the log."""
+    return f"model {settings.model!r} on {settings.device} as {settings.dtype}"
 
 
 def release_memory() -> None:

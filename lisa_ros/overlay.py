@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lisa_model.geometry import Target3D
 from lisa_model.overlay import PALETTE, Colour, tint_mask, write_line
-from lisa_ros.pipeline import Answer, Instance
+from lisa_ros.answer import Answer, Instance
 
 _GREY = (160, 160, 160)
 

@@ -10,13 +10,13 @@ from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import String
 from visualization_msgs.msg import MarkerArray
 
+from lisa_ros.answer import Answer
 from lisa_ros.conversion import array_to_image, mask_to_image
 from lisa_ros.detections import load_vision_msgs, to_detections
 from lisa_ros.follow_session import FollowReport
 from lisa_ros.markers import to_markers
 from lisa_ros.msg import FollowState, InstanceMasks, Targets
 from lisa_ros.overlay import draw_overlay
-from lisa_ros.pipeline import Answer
 from lisa_ros.qos import OVERLAY_OUTPUT, RESULT_OUTPUT
 from lisa_ros.results import (
     to_follow_state,

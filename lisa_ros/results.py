@@ -11,6 +11,7 @@ from sensor_msgs.msg import PointCloud2, RegionOfInterest
 from lisa_model.geometry import NoTarget3D, Target3D
 from lisa_model.oriented_box import OrientedBox
 from lisa_model.target_shape import SurfaceNormal, TargetShape
+from lisa_ros.answer import Answer, Instance
 from lisa_ros.cloud import surface_to_cloud
 from lisa_ros.conversion import mask_to_image
 from lisa_ros.follow_session import FollowReport
@@ -18,7 +19,6 @@ from lisa_ros.geometry_messages import NAN3, nan_pose, to_point, to_pose, to_vec
 from lisa_ros.log_line import log_line
 from lisa_ros.msg import FollowedTarget, FollowState, InstanceMask, InstanceMasks, Targets
 from lisa_ros.msg import Target3D as Target3DMsg
-from lisa_ros.pipeline import Answer, Instance
 
 
 def to_instance_masks(answer: Answer) -> InstanceMasks:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode
 from rclpy.task import Future
 
+from lisa_ros.answer import Answer, Outcome
+from lisa_ros.asker import Asker
 from lisa_ros.conversion import mask_to_image
 from lisa_ros.errors import INTERNAL_ERROR, InputError, RequestError
 from lisa_ros.frame import REASON_NO_CAMERA_INFO, REASON_NO_DEPTH, Frame
-from lisa_ros.pipeline import Answer
 from lisa_ros.results import to_instance_masks, to_targets
 from lisa_ros.srv import Segment
 from lisa_ros.validation import (
@@ -21,21 +22,6 @@ from lisa_ros.validation import (
     validate_camera_info,
     validate_image,
 )
-
-
-class Asker(Protocol):
-    """What the service needs of the node."""
-
-    def ask(
-        self,
-        text: str,
-        on_done: Callable[[Answer | RequestError], None],
-        frame: Frame | None = None,
-    ) -> Any:
-        """Ask for an answer; ``on_done`` is called exactly once, on any thread."""
-
-    def refuse(self, error: RequestError) -> None:
-        """Count and log a refused request."""
 
 
 class SegmentService:
@@ -72,7 +58,7 @@ class SegmentService:
         executor = self._node.executor
         future = Future()
 
-        def on_done(outcome: Answer | RequestError) -> None:
+        def on_done(outcome: Outcome) -> None:
             # On the inference thread: the executor's thread must not do the conversions.
             answer = Segment.Response(error_code=INTERNAL_ERROR, message="see the node's log")
             try:
@@ -116,7 +102,7 @@ def frame_of_request(request: Any) -> Frame | None:
     return Frame(colour=request.image, received=0.0, depth=request.depth, info=request.camera_info)
 
 
-def fill_response(response: Any, outcome: Answer | RequestError) -> Any:
+def fill_response(response: Any, outcome: Outcome) -> Any:
     """Write an outcome into a Segment response, or a FindTarget result, and return it."""
     if isinstance(outcome, RequestError):
         response.success = False

@@ -7,6 +7,7 @@ frame.
 from __future__ import annotations
 
 import importlib
+import threading
 from typing import Any, Protocol
 
 from builtin_interfaces.msg import Time
@@ -43,6 +44,9 @@ class TransformLookup(Protocol):
             TransformError: it was not there within ``timeout_s``, or cannot be had at all.
         """
 
+    def forget(self) -> None:
+        """Drop what was heard: the camera's time has jumped back."""
+
 
 class Tf2Transforms:
     """Listens to /tf and /tf_static with tf2_ros, once it is told to.
@@ -53,6 +57,9 @@ class Tf2Transforms:
 
     def __init__(self, node: Any) -> None:
         self._node = node
+        # The executor's thread listens when a parameter asks for it, the inference thread when it
+        # looks up: whichever comes first.
+        self._lock = threading.Lock()
         self._buffer: Any = None
         self._listener: Any = None
 
@@ -62,8 +69,11 @@ class Tf2Transforms:
         Raises:
             TransformError: REASON_NO_TF2.
         """
-        if self._buffer is not None:
-            return
+        with self._lock:
+            if self._buffer is None:
+                self._listen()
+
+    def _listen(self) -> None:
         try:
             tf2_ros = importlib.import_module("tf2_ros")
         except ImportError as error:
@@ -105,6 +115,12 @@ class Tf2Transforms:
                 "Check the name, that both are in one tree (ros2 run tf2_tools view_frames), and "
                 "that the clocks agree",
             ) from error
+
+    def forget(self) -> None:
+        """Drop all but static transforms: tf2 takes what a second round sends for too old."""
+        buffer = self._buffer
+        if buffer is not None:
+            buffer.clear()
 
     def close(self) -> None:
         """Stop listening."""

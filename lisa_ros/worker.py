@@ -66,13 +66,16 @@ def be_nice(niceness: int) -> None:
 
     On a machine whose cores an inference fills, the camera driver and the executor, which need
     little but at once, then come first. On Linux niceness belongs to a thread; elsewhere to the
-    whole process, which has to keep its priority, so there nothing is done.
+    whole process, which has to keep its priority, so there nothing is done. A thread that yields
+    more already, such as under nice(1), goes on so: to raise a priority takes a privilege.
 
     Args:
         niceness: 0 (no change) to 19.
     """
-    if niceness and sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        if os.getpriority(os.PRIO_PROCESS, thread) < niceness:
+            os.setpriority(os.PRIO_PROCESS, thread, niceness)
 
 
 class InferenceWorker(Generic[ResultT]):
@@ -112,7 +115,7 @@ class InferenceWorker(Generic[ResultT]):
         self._running: Job[ResultT] | None = None
         self._woken = False
         self._idle_pause: float | None = None
-        self._busy = False
+        self._busy_since: float | None = None  # when the thread took up what it does now
         self._stopping = False
         # A daemon, so that an inference that hangs cannot keep the process from ending.
         self._thread = threading.Thread(target=self._loop, name="lisa_inference", daemon=True)
@@ -120,7 +123,12 @@ class InferenceWorker(Generic[ResultT]):
     @property
     def busy(self) -> bool:
         """True while an inference runs."""
-        return self._busy
+        return self._busy_since is not None
+
+    def busy_for(self) -> float:
+        """Return the seconds since the thread took up what it does now; 0 while it waits."""
+        since = self._busy_since
+        return 0.0 if since is None else self._clock() - since
 
     @property
     def running(self) -> Job[ResultT] | None:
@@ -215,7 +223,7 @@ class InferenceWorker(Generic[ResultT]):
             self._finish(job, decision)
             return True
         assert isinstance(decision, Ready)
-        self._busy = True
+        self._busy_since = self._clock()
         outcome: ResultT | RequestError
         try:
             outcome = self._run(job, decision.frame)
@@ -227,7 +235,7 @@ class InferenceWorker(Generic[ResultT]):
                 code=INFERENCE_FAILED, message=f"{type(error).__name__}: {error}"
             )
         finally:
-            self._busy = False
+            self._busy_since = None
             self._running = None
         self._finish(job, outcome)
         # What was just answered may be followed.
@@ -235,14 +243,14 @@ class InferenceWorker(Generic[ResultT]):
         return True
 
     def _do_idle_work(self) -> None:
-        self._busy = True
+        self._busy_since = self._clock()
         try:
             self._idle_pause = self._idle()
         except Exception as error:
             self._idle_pause = None
             self._on_crash("idle work", error)
         finally:
-            self._busy = False
+            self._busy_since = None
 
     def _take(self) -> tuple[Job[ResultT] | None, Ready | RequestError | None] | None:
         """Wait for a job that can start or is refused, or for idle work (None); None to stop."""

@@ -9,10 +9,10 @@ from target_answers import located, nowhere
 
 from lisa_model.geometry import Target3D
 from lisa_model.rigid import RigidTransform
+from lisa_ros.answer import Instance
 from lisa_ros.follow_smoothing import FollowSmoother
 from lisa_ros.frame import Frame
 from lisa_ros.parameters import Settings
-from lisa_ros.pipeline import Instance
 from lisa_ros.transforms import TransformError
 
 FIXED = replace(Settings.defaults(), follow_fixed_frame="odom")
@@ -34,6 +34,9 @@ class Moving:
         if self.error is not None:
             raise self.error
         return RigidTransform(rotation=np.eye(3), translation=self.place())
+
+    def forget(self) -> None:
+        self.x = 0.0
 
 
 @pytest.fixture

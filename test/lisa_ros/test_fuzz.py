@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from lisa_ros.answer import Answer
 from lisa_ros.compressed import rgb_to_compressed
 from lisa_ros.compressed_depth import depth_to_compressed
 from lisa_ros.conversion import array_to_image
@@ -29,7 +30,6 @@ from lisa_ros.diagnostics import Diagnostics
 from lisa_ros.engine import PerceptionEngine
 from lisa_ros.errors import RequestError
 from lisa_ros.parameters import PARAMETERS, Settings
-from lisa_ros.pipeline import Answer
 from lisa_ros.segment_service import frame_of_request
 from lisa_ros.srv import Segment
 from lisa_ros.validation import COLOUR_ENCODINGS, DEPTH_ENCODINGS, ENCODINGS

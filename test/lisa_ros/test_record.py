@@ -19,7 +19,7 @@ from ros_domain import free_domain
 from rosbags.highlevel import AnyReader
 from std_msgs.msg import String
 
-from lisa_ros.bag_writer import McapFile, message_types
+from lisa_ros.bag_writer import McapFile, definition, message_types
 from lisa_ros.conversion import mask_to_image
 from lisa_ros.msg import InstanceMask, InstanceMasks, Target3D, Targets
 from lisa_ros.qos import RESULT_OUTPUT
@@ -108,11 +108,19 @@ def test_definitions_are_those_that_are_installed():
     """Their RIHS01 hashes are what ROS compares types by."""
     folder = Path(get_package_share_directory("lisa_ros")) / "msg"
     typestore = message_types()
-    for path in folder.glob("*.json"):
+    described_files = sorted(folder.glob("*.json"))
+    assert {path.stem for path in described_files} == {path.stem for path in folder.glob("*.msg")}
+    assert described_files
+    for path in described_files:
         name = f"lisa_ros/msg/{path.stem}"
         described = json.loads(path.read_text(encoding="utf-8"))["type_hashes"]
         expected = {one["type_name"]: one["hash_string"] for one in described}
         assert typestore.hash_rihs01(name) == expected[name]
+
+
+def test_a_type_whose_definition_is_not_known_is_named():
+    with pytest.raises(LookupError, match=r"vision_msgs/msg/Detection3DArray is not known"):
+        definition(message_types(), "vision_msgs/msg/Detection3DArray")
 
 
 def test_nothing_is_overwritten(tmp_path: Path):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,9 +23,12 @@ from target_answers import FakeTransforms, answer_of, located, nowhere
 
 from lisa_model.geometry import NoTarget3D, Target3D
 from lisa_model.rigid import RigidTransform
+from lisa_ros.diagnostics import Diagnostics
 from lisa_ros.frame import Frame
+from lisa_ros.intake import CameraIntake
+from lisa_ros.locating import into_frame, transform_failure
 from lisa_ros.parameters import PARAMETERS, Settings
-from lisa_ros.pipeline import answer_intent, into_frame, transform_failure
+from lisa_ros.pipeline import answer_intent
 from lisa_ros.results import describe, to_target_cloud, to_target_point, to_targets
 from lisa_ros.transforms import Tf2Transforms, TransformError
 
@@ -129,6 +134,50 @@ def test_the_pipeline_passes_the_look_up_on(make: Any, fake: Any):
     failure = transform_failure(lost)
     assert failure is not None
     assert failure.reason == "no_transform"
+
+
+def test_two_threads_that_want_to_listen_make_one_listener(monkeypatch: pytest.MonkeyPatch):
+    made: list[str] = []
+
+    def slowly(name: str) -> Any:
+        made.append(name)
+        time.sleep(0.1)
+        return SimpleNamespace()
+
+    module = ModuleType("tf2_ros")
+    module.Buffer = lambda node: slowly("buffer")  # type: ignore[attr-defined]
+    module.TransformListener = lambda *_: slowly("listener")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "tf2_ros", module)
+    transforms = Tf2Transforms(node=None)
+    threads = [threading.Thread(target=transforms.listen) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == ["buffer", "listener"]
+
+
+def test_transforms_are_forgotten_when_time_jumps_back(monkeypatch: pytest.MonkeyPatch, make: Any):
+    cleared: list[bool] = []
+    module = ModuleType("tf2_ros")
+    buffer = SimpleNamespace(clear=lambda: cleared.append(True))
+    module.Buffer = lambda node: buffer  # type: ignore[attr-defined]
+    module.TransformListener = lambda *_: None  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "tf2_ros", module)
+    transforms = Tf2Transforms(node=None)
+    transforms.forget()
+    transforms.listen()
+    intake = CameraIntake(
+        settings=lambda: wanted("map"),
+        diagnostics=Diagnostics(),
+        log=logging.getLogger("test"),  # type: ignore[arg-type]
+        clock=lambda: 0.0,
+        on_clock_jump=transforms.forget,
+    )
+    for stamp, times in ((5.0, 0), (7.0, 0), (1.0, 1)):
+        for stream, msg in (("image", make.image(stamp)), ("depth", make.depth(stamp))):
+            assert intake.add(stream, msg)  # type: ignore[arg-type]
+        assert len(cleared) == times
 
 
 def test_a_missing_tf2_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPatch):

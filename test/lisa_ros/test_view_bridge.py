@@ -30,7 +30,7 @@ from lisa_model.errors import LisaError
 from lisa_ros import view_bridge
 from lisa_ros.conversion import array_to_image
 from lisa_ros.view_bridge import ViewBridge, ViewConfig, load_foxglove
-from lisa_ros.view_graph import message_class
+from lisa_ros.view_graph import OfferedTopic, message_class
 from lisa_ros.view_layout import topics_in
 
 pytest.importorskip("foxglove", reason="needs the extra view")
@@ -274,6 +274,22 @@ def test_it_is_said_when_nobody_hears_the_intent():
             client.say("is anybody there")
             client.until(lambda: any("nobody listens" in one for one in client.problems))
         made.executor.remove_node(bridge)
+        bridge.close()
+
+
+def test_a_topic_of_an_unknown_type_is_left_out_and_the_others_are_shown(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Such as the node's detections, where vision_msgs is installed."""
+    topics = [
+        OfferedTopic(name="/detections", kind="vision_msgs/msg/Detection3DArray", camera=False),
+        OfferedTopic(name="/answer", kind="std_msgs/msg/String", camera=False),
+    ]
+    monkeypatch.setattr(view_bridge, "topics_of_node", lambda *_: topics)
+    monkeypatch.setattr(view_bridge, "message_class", lambda _: String)
+    with domain() as made:
+        bridge = ViewBridge(ViewConfig(port=0), context=made.context)
+        assert bridge.topics() == {"/answer": False}
         bridge.close()
 
 

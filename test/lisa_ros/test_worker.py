@@ -13,7 +13,7 @@ import pytest
 
 from lisa_ros.errors import RequestError
 from lisa_ros.frame import Frame
-from lisa_ros.worker import Decision, InferenceWorker, Job, Ready, Wait
+from lisa_ros.worker import Decision, InferenceWorker, Job, Ready, Wait, be_nice
 
 
 class Bench:
@@ -232,3 +232,35 @@ def test_only_the_inference_thread_and_its_children_yield(make: Any) -> None:
     assert worker.stop(10.0)
     assert seen == {"worker": min(19, before + 3), "child": min(19, before + 3)}
     assert own_niceness() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="niceness belongs to a thread on Linux only")
+def test_a_thread_that_yields_more_already_is_left_so():
+    seen: list[int] = []
+
+    def run() -> None:
+        be_nice(19)
+        be_nice(5)  # without a privilege this could only fail
+        be_nice(0)
+        seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [19]
+
+
+def test_the_time_at_work_is_that_of_the_present_job(bench: Bench):
+    assert bench.worker.busy_for() == 0.0
+    bench.release.clear()
+    bench.submit("a")
+    assert bench.started.wait(5)
+    time.sleep(0.2)
+    assert bench.worker.busy_for() >= 0.2
+    bench.started.clear()
+    bench.submit("b")
+    bench.release.set()
+    assert bench.started.wait(5)
+    wait_for(lambda: bench.worker.busy_for() < 0.2)
+    wait_for(lambda: not bench.worker.busy)
+    assert bench.worker.busy_for() == 0.0

@@ -11,7 +11,7 @@ from lisa_model.geometry import NoTarget3D, Target3D, estimate_target
 from lisa_model.overlay import mask_box
 from lisa_model.rigid import RigidTransform
 from lisa_model.target_shape import describe_shape
-from lisa_ros.pipeline import Answer, Instance
+from lisa_ros.answer import Answer, Instance
 from lisa_ros.transforms import TransformError
 
 AXES = rotation((1, 0, 0), 40)
@@ -84,3 +84,6 @@ class FakeTransforms:
         if isinstance(self.found, TransformError):
             raise self.found
         return self.found
+
+    def forget(self) -> None:
+        """Nothing was heard."""
