@@ -5,6 +5,7 @@ lisa convert SRC DST [--vision-tower DIR --dtype bfloat16]
 lisa verify DIR
 lisa eval household [--split test --json FILE]
 lisa eval homereason [--split test --json FILE --records FILE]
+lisa eval photographs [FOLDER --out DIR]
 lisa eval reasonseg [--data DIR --split val|test --mode teacher-forced|free|both ...]
 lisa eval refer --set refcoco [--data DIR --split val|testA|testB ...]
 lisa eval grefcoco [--data DIR --split val|testA|testB ...]

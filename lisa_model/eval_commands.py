@@ -29,6 +29,7 @@ def add_parser(
     benchmarks = evaluate.add_subparsers(dest="benchmark", required=True)
     _add_household(benchmarks, model_arguments)
     _add_homereason(benchmarks, model_arguments)
+    _add_photographs(benchmarks, model_arguments)
 
     reasonseg = benchmarks.add_parser(
         "reasonseg", help="reasoning segmentation, the LISA paper's Table 1"
@@ -108,10 +109,35 @@ def _add_homereason(benchmarks: Any, model_arguments: _ModelArguments) -> None:
         "--records", type=Path, metavar="FILE", help="write each answer here, as JSON lines"
     )
     parser.add_argument(
+        "--limits", type=Path, metavar="DIR", help="write what fails here, see docs/limits.md"
+    )
+    parser.add_argument(
         "--baseline", metavar="NAME", help="score a two-stage baseline in place of the model"
     )
     _add_baseline_options(parser)
     parser.set_defaults(run=run_homereason)
+
+
+def _add_photographs(benchmarks: Any, model_arguments: _ModelArguments) -> None:
+    parser = benchmarks.add_parser(
+        "photographs",
+        help="intents on real photographs, see docs/limits.md",
+        description="Writes a page that shows every answer. FOLDER/intents.tsv has a line for each "
+        "question: FILE<TAB>INTENT[<TAB>MASK.png], with - for the mask where nothing fits.",
+    )
+    parser.add_argument(
+        "folder",
+        type=Path,
+        nargs="?",
+        metavar="FOLDER",
+        help="your photographs; left out: those of packages, pip install '.[photographs]'",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/photographs"), metavar="DIR", help="where it goes"
+    )
+    model_arguments(parser)
+    parser.add_argument("--max-new-tokens", type=int, default=32, help="longest answer")
+    parser.set_defaults(run=run_photographs)
 
 
 def _add_baseline_options(parser: argparse.ArgumentParser) -> None:
@@ -201,10 +227,23 @@ def run_homereason(args: argparse.Namespace) -> None:
         questions=args.questions,
         json_file=args.json,
         records_file=args.records,
+        limits_folder=args.limits,
         limit=args.limit,
         max_new_tokens=args.max_new_tokens,
         baseline=args.baseline,
         baseline_options=args.baseline_option,
+    )
+
+
+def run_photographs(args: argparse.Namespace) -> None:
+    """``lisa eval photographs``."""
+    module = importlib.import_module("training.photographs.command")
+    module.run(
+        folder=args.folder,
+        out=args.out,
+        model=args.model,
+        options=args.model_options(args),
+        max_new_tokens=args.max_new_tokens,
     )
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lisa_model.metrics import score_mask
 from lisa_model.rgbd import RgbdFrame, load_frame
 from training.homereason.files import UNSEEN, questions_folder, read_questions
+from training.homereason.limits.report import Collector, write_limits
 from training.homereason.question import SUBSETS, Question
 from training.homereason.scoring import (
     MOST_MASKS,
@@ -29,6 +30,11 @@ from training.household.evaluate import Answering, baseline_masks, open_answerin
 
 MODEL = "model"
 PROTOCOL = "free generation, one question at a time, all masks of the answer joined"
+
+# An image and a question about it -> an answer as of ``Answering.segment``.
+Asking = Callable[[NDArray[np.uint8], Question], Any]
+# The frame's JSON, the frame, a question, the masks (n, H, W) of the model's answer, its outcome.
+Watching = Callable[[Path, RgbdFrame, Question, NDArray[np.bool_], Outcome], None]
 
 
 def load_questions(
@@ -58,6 +64,8 @@ def evaluate(
     questions: Mapping[Path, Sequence[Question]],
     max_new_tokens: int | None,
     joined: bool = False,
+    asking: Asking | None = None,
+    watching: Watching | None = None,
     progress: Callable[[str], None] = print,
 ) -> dict[str, list[Outcome]]:
     """Ask every question of every frame.
@@ -65,6 +73,8 @@ def evaluate(
     Args:
         joined: the segmenter gives one mask for all targets and no score, as contenders do: then
             two-target score and calibration are not defined.
+        asking: in place of the segmenter, for what is told more than the question's text.
+        watching: told each answer of the model.
 
     Returns:
         outcomes by method: ``model`` and the baselines.
@@ -76,13 +86,17 @@ def evaluate(
         rng = random.Random(f"baseline/{frame.name}")
         for one in asked:
             clock = time.perf_counter()
-            result = segmenter.segment(frame.color, one.text, max_new_tokens=max_new_tokens)
+            if asking is not None:
+                result = asking(frame.color, one)
+            else:
+                result = segmenter.segment(frame.color, one.text, max_new_tokens=max_new_tokens)
             seconds = time.perf_counter() - clock
             masks = np.asarray(result.masks, dtype=bool)
             scores = np.asarray(result.scores, dtype=np.float64)
-            out.setdefault(MODEL, []).append(
-                _outcome(one, frame, masks, None if joined else scores, result.text, seconds)
-            )
+            mine = _outcome(one, frame, masks, None if joined else scores, result.text, seconds)
+            out.setdefault(MODEL, []).append(mine)
+            if watching is not None:
+                watching(path, frame, one, masks, mine)
             for name, mask in baseline_masks(frame, rng).items():
                 out.setdefault(name, []).append(_outcome(one, frame, mask[None], None, "", 0.0))
         if number % 10 == 0:
@@ -198,6 +212,7 @@ def run(
     questions: Path | None = None,
     json_file: Path | None = None,
     records_file: Path | None = None,
+    limits_folder: Path | None = None,
     limit: int | None = None,
     max_new_tokens: int | None = 32,
     baseline: str | None = None,
@@ -207,6 +222,7 @@ def run(
 
     Args:
         options: of :meth:`ReasoningSegmenter.from_pretrained`.
+        limits_folder: where figures and pictures of the failures go, see docs/limits.md.
         limit: so many frames, evenly spread.
         baseline: name of a two-stage baseline in the place of the model.
         baseline_options: its options, as "namer=match".
@@ -217,11 +233,7 @@ def run(
     """
     asked = load_questions(data, split, questions)
     if limit is not None:
-        if limit < 1:
-            raise ValueError(f"limit must be at least 1, got {limit}")
-        paths = list(asked)
-        step = max(1, len(paths) // limit)
-        asked = {path: asked[path] for path in paths[::step][:limit]}
+        asked = spread(asked, limit)
     if not asked:
         raise FileNotFoundError(f"there are no questions of split {split}; build them first")
     opened = open_answering(
@@ -232,20 +244,42 @@ def run(
         baseline_options=baseline_options,
         frames=list(asked),
     )
+    collector = Collector() if limits_folder is not None else None
     outcomes = evaluate(
         segmenter=opened.segmenter,
         questions=asked,
         max_new_tokens=max_new_tokens,
         joined=baseline is not None,
+        watching=collector,
     )
     result = report(outcomes, split=split, model=opened.name, protocol=opened.protocol)
     print(table(result))
     if json_file is not None:
         _write(json_file, json.dumps(result, indent=1) + "\n")
     if records_file is not None:
-        rows = [asdict(one) | {"iou": one.score.iou} for one in outcomes[MODEL]]
-        _write(records_file, "".join(json.dumps(row) + "\n" for row in rows))
+        write_records(records_file, outcomes[MODEL])
+    if limits_folder is not None and collector is not None:
+        write_limits(limits_folder, collector.findings, result)
     return result
+
+
+def spread(asked: Mapping[Path, list[Question]], limit: int) -> dict[Path, list[Question]]:
+    """The questions of so many frames, evenly spread.
+
+    Raises:
+        ValueError: a limit below 1.
+    """
+    if limit < 1:
+        raise ValueError(f"limit must be at least 1, got {limit}")
+    paths = list(asked)
+    step = max(1, len(paths) // limit)
+    return {path: asked[path] for path in paths[::step][:limit]}
+
+
+def write_records(path: Path, outcomes: Sequence[Outcome]) -> None:
+    """One outcome a line, as JSON."""
+    rows = [asdict(one) | {"iou": one.score.iou} for one in outcomes]
+    _write(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def _write(path: Path, text: str) -> None:

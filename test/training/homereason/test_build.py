@@ -1,6 +1,7 @@
 """From hand-made frames on disk to questions, figures and counts."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from training.homereason import build, stats
-from training.homereason.evaluate import evaluate, load_questions, report, run, table
+from training.homereason.evaluate import evaluate, load_questions, report, run, spread, table
 from training.homereason.files import read_questions
 from training.homereason.scoring import expected_calibration_error, match
 
@@ -121,6 +122,29 @@ def test_a_joined_mask_has_no_score_for_two_targets(data):
     figures = report(outcomes, split="test", model="x")["methods"]["model"]["all"]
     assert figures["two_target_iou"] is None
     assert figures["calibration_error"] is None
+
+
+def test_what_is_told_the_question_answers_in_the_segmenter_s_place(data):
+    asked = load_questions(data, "test")
+    fake, told = Fake("truth", asked, data), []
+
+    def asking(image, question):
+        told.append(question)
+        return fake.segment(image, question.text)
+
+    outcomes = evaluate(segmenter=None, questions=asked, max_new_tokens=None, asking=asking)
+    assert told == [one for group in asked.values() for one in group]
+    figures = report(outcomes, split="test", model="x")["methods"]["model"]["all"]
+    assert figures["giou"] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_limit_takes_frames_evenly(data):
+    asked = load_questions(data, "test")
+    assert spread(asked, len(asked)) == asked == spread(asked, 99)
+    (first,) = spread(asked, 1)
+    assert first == next(iter(asked))
+    many = {Path(str(k)): [] for k in range(10)}
+    assert [str(path) for path in spread(many, 3)] == ["0", "3", "6"]
 
 
 def test_building_again_gives_the_same(data, tmp_path):

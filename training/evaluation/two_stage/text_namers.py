@@ -37,14 +37,17 @@ def question(text: str, offered: Sequence[str] | None) -> str:
     return f"{shown}Request: {' '.join(text.split())}\n{_ANSWER}"
 
 
-def prefix(*, candidates: bool) -> str:
+def prefix(
+    *, candidates: bool, examples: Sequence[tuple[str, str, tuple[str, ...]]] = EXAMPLES
+) -> str:
     """Instruction and examples.
 
     Args:
         candidates: show each example's candidate names.
+        examples: (request, name, candidate names) each.
     """
     lines = ["Each request is about one thing in the picture. Name the thing in one or two words."]
-    for text, name, offered in EXAMPLES:
+    for text, name, offered in examples:
         lines.append(f"{question(text, offered if candidates else None)} {name}")
     return "\n\n".join(lines) + "\n\n"
 

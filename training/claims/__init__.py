@@ -1,0 +1,1 @@
+"""The paper's claims, tried at the size of lisa-tiny; docs/claims.md."""

@@ -1,0 +1,1 @@
+"""What a model cannot do on HomeReason: by size, by confusion, with a gallery of failures."""
