@@ -9,7 +9,15 @@ from typing import Any
 
 from training.claims.registry import CLAIMS, VARIANTS, Base, How, Row, Variant
 from training.experiments.errors import ExperimentError
-from training.experiments.runs import Data, Run, check_count, check_names, frames_name
+from training.experiments.runs import (
+    Data,
+    Run,
+    check_count,
+    check_names,
+    checked_seeds,
+    each_once,
+    frames_name,
+)
 
 
 class Stage(StrEnum):
@@ -64,15 +72,12 @@ def plan(claims: Sequence[str], seeds: Sequence[int], *, budget: Budget, data: D
         ExperimentError: an unknown claim, or no seed.
     """
     check_names("claim", claims, CLAIMS)
-    if not seeds:
-        raise ExperimentError("seeds: name at least one")
-    runs: dict[str, Run] = {}
-    for seed in dict.fromkeys(seeds):
-        for name in claims:
-            for row in CLAIMS[name].rows:
-                for run in runs_of(row, seed, budget=budget, data=data):
-                    runs.setdefault(run.id, run)
-    return list(runs.values())
+    return each_once(
+        runs_of(row, seed, budget=budget, data=data)
+        for seed in checked_seeds(seeds)
+        for name in claims
+        for row in CLAIMS[name].rows
+    )
 
 
 def runs_of(row: Row, seed: int, *, budget: Budget, data: Data) -> list[Run]:

@@ -17,7 +17,9 @@ from training.experiments.command import (
     add_scoring,
     add_training,
     check_features,
+    chosen,
     drive,
+    new_parser,
     read_budget,
     read_data,
     training_places,
@@ -29,11 +31,7 @@ from training.experiments.runs import Run
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.claims.run",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser("training.claims.run", __doc__)
     add = parser.add_argument
     add("--claim", nargs="+", choices=(*CLAIMS, "all"), default=["all"])
     add_scoring(parser, work="data/claims", split="test")
@@ -49,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def planned() -> list[Run]:
         runs = plan(
-            list(CLAIMS) if "all" in args.claim else args.claim,
+            chosen(args.claim, CLAIMS),
             args.seeds,
             budget=read_budget(args, Budget),
             data=read_data(args, places),
@@ -62,9 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         args,
         places,
         planned,
-        name="claims",
-        stages="training.claims.stages",
-        table="training.claims.table",
+        package="training.claims",
         last=[Stage.FINETUNE],
     )
 

@@ -75,17 +75,13 @@ def train_text(run: Run, places: Places) -> None:
     from training.tiny import stage_text
 
     referring = Intents(run.settings["intents"]) is Intents.REFERRING
-    stage_text.train(
-        config=preset("lisa-tiny"),
-        out=places.folder(run.id) / "text.pt",
-        steps=run.settings["steps"],
-        batch=32,
-        seed=run.seed,
+    stages.train_text(
+        run,
+        places,
+        preset("lisa-tiny"),
         explicit_share=1.0,
         small_talk_rows=stage_text.SMALL_TALK_ROWS if run.settings["small_talk"] else 0,
         draw=referring_intents(places) if referring else None,
-        validate=False,
-        compiled=places.compiled,
     )
 
 

@@ -49,7 +49,7 @@ class JointRecipe:
         frames: of a step.
         questions: of a frame, at most.
         language_rate: learning rate of LoRA, added rows, gamma and projector.
-        head_rate: of the mask head; 0 leaves it as it is.
+        head_rate: of the mask head; 0 leaves it as it is, and decodes no masks.
         seed: of everything drawn.
         small_talk_share: of frames that are also asked something that no thing answers.
     """
@@ -217,8 +217,6 @@ class JointTraining:
         head = list(model.mask_head.parameters())
         fresh = [p for n, p in model.mask_head.named_parameters() if n.startswith("referent")]
         old = [p for n, p in model.mask_head.named_parameters() if not n.startswith("referent")]
-        if not recipe.head_rate:
-            model.mask_head.requires_grad_(False)
         self.parameters = [*language, *head, *model.projector.parameters()]
         self.optimiser = torch.optim.AdamW(
             [
@@ -315,7 +313,8 @@ class JointTraining:
             group["lr"] = group["peak"] * max(rate, 0.02)
         vision, rgb = view_tensors(whole)
         with torch.autocast("cpu", torch.bfloat16):
-            features = model.mask_head.encode(vision, rgb)
+            with torch.set_grad_enabled(self.recipe.head_rate > 0):
+                features = model.mask_head.encode(vision, rgb)
             visual = model.projector(vision, features, rgb)
             batch = pack(model.language, visual, [[a.packed for a in q] for q in asked])
             states = model.language.states(
@@ -345,7 +344,6 @@ class JointTraining:
         features: ImageFeatures,
     ) -> tuple[dict[str, Tensor], list[Seg]]:
         language = self.model.language
-        assert language.codebook is not None, "lisa-tiny has a codebook"
         rows, places, meant, spoken, spoken_ids = [], [], [], [], []
         for row, (questions, begins) in enumerate(zip(asked, starts, strict=True)):
             for question, begin in zip(questions, begins, strict=True):
@@ -359,9 +357,12 @@ class JointTraining:
                     spoken_ids.append(packed.ids[at])
         seen = states[torch.tensor(rows), torch.tensor(places)].float()
         # As at inference: of two readings of an intent, the visible one wins.
-        with torch.no_grad():
-            presence = self.model.mask_head.log_presence(features, language.codebook)
-        prompts = language.prompts(seen, presence[torch.tensor(rows)])
+        presence = None
+        if language.codebook is not None:
+            with torch.no_grad():
+                shown = self.model.mask_head.log_presence(features, language.codebook)
+            presence = shown[torch.tensor(rows)]
+        prompts = language.prompts(seen, presence)
         referents = language.referents(seen)
         cosine = F.normalize(language.raw_prompts(seen), dim=1) @ self.names.T
         wanted = torch.tensor([one.category for one in meant])
@@ -388,8 +389,8 @@ def _start(config: LisaConfig, text: Path, vision: Path, names: Tensor) -> LisaM
             parameter.data = parameter.data.float()
     model.language.load_state_dict(torch.load(text, weights_only=True)["model"], strict=False)
     model.mask_head.load_state_dict(torch.load(vision, weights_only=True))
-    assert model.language.codebook is not None, "lisa-tiny has a codebook"
-    model.language.codebook.copy_(names)
+    if model.language.codebook is not None:
+        model.language.codebook.copy_(names)
     # Visual tokens start silent: the text stage has never seen one.
     last = model.projector.layers[-1]
     assert isinstance(last, torch.nn.Linear)

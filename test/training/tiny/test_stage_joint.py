@@ -1,3 +1,4 @@
+import math
 import random
 from dataclasses import replace
 from types import SimpleNamespace
@@ -5,13 +6,33 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from small_head import small_head
+from safetensors.torch import load_file
+from small_head import OUT_DIM, small_head
+from transformers import LlamaConfig, LlamaForCausalLM
 
+from lisa_model.base_weights import ensure_base_weights
+from lisa_model.config import LoraConfig, MaskHeadConfig, preset
+from lisa_model.language import LanguageModel, Vocabulary
+from lisa_model.model import WEIGHTS_FILE, LisaModel
 from training.household.taxonomy import load_categories
+from training.tiny import stage_joint
 from training.tiny.features import LoadedView, View
-from training.tiny.stage_joint import Seg, Target, decode_views, is_alone, shows
+from training.tiny.packing import pack_question
+from training.tiny.question_store import QuestionStore
+from training.tiny.stage_joint import (
+    Asked,
+    JointRecipe,
+    JointTraining,
+    Seg,
+    Target,
+    decode_views,
+    is_alone,
+    shows,
+)
 
 MUG = list(load_categories()).index("mug")
+CONCEPTS = len(load_categories())
+SIZES = MaskHeadConfig(dim=32, num_heads=4, mlp_dim=32, stem_dim=8, referent_dim=4)
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +116,104 @@ def test_segs_belong_to_their_own_views(model, names):
     )
     expected = (alone["dice"] + other["dice"]) / 2
     torch.testing.assert_close(terms["dice"], expected, atol=2e-3, rtol=1e-2)
+
+
+@pytest.fixture(scope="module")
+def vocabulary():
+    return Vocabulary.load(ensure_base_weights(preset("lisa-tiny").llm))
+
+
+def small_model(vocabulary, names, *, concepts):
+    """A tiny random LLM in place of the base's, and a mask head to match."""
+    torch.manual_seed(0)
+    config = replace(
+        preset("lisa-tiny"),
+        llm_dim=32,
+        vision_dim=6,
+        out_dim=OUT_DIM,
+        concepts=concepts,
+        visual_tokens=(1, 2),
+        lora=LoraConfig(rank=2),
+        mask_head=SIZES,
+    )
+    llm = LlamaConfig(
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        vocab_size=vocabulary.base_size,
+        tie_word_embeddings=True,
+    )
+    language = LanguageModel(config=config, base=LlamaForCausalLM(llm), vocabulary=vocabulary)
+    language.reset_added_tokens()
+    if concepts:
+        language.codebook.copy_(names)
+    return LisaModel(config=config, tower=torch.nn.Identity(), language=language)
+
+
+@pytest.fixture
+def training(vocabulary, names, tmp_path, monkeypatch):
+    def make(*, concepts=CONCEPTS, **recipe):
+        model = small_model(vocabulary, names, concepts=concepts)
+        monkeypatch.setattr(stage_joint, "_start", lambda *_: model)
+        monkeypatch.setattr(stage_joint, "name_vectors", lambda _: names)
+        made = JointTraining(
+            config=model.config,
+            recipe=JointRecipe(steps=2, **recipe),
+            features=tmp_path,
+            questions=QuestionStore.__new__(QuestionStore),
+            text=tmp_path,
+            vision=tmp_path,
+            out=tmp_path / "out",
+            compiled=False,
+        )
+        packed = pack_question(model.language, "Find the mug.", "It is [SEG], the mug.", True)
+        asked = [[Asked(packed, (Target(MUG, (1,)),))]]
+        monkeypatch.setattr(made, "_draw", lambda: ([view("mug")], [view("mug")], asked))
+        return made
+
+    return make
+
+
+def head(training):
+    state = training.model.mask_head.state_dict()
+    return {name: tensor.clone() for name, tensor in state.items()}
+
+
+def changed(training, before):
+    return [name for name, tensor in head(training).items() if not tensor.equal(before[name])]
+
+
+def test_a_step_trains_the_mask_head(training):
+    one = training()
+    before = head(one)
+    terms = one._step()
+    assert {"name", "answer", "dice", "focal", "similarity"} <= terms.keys()
+    assert changed(one, before)
+
+
+def test_a_frozen_mask_head_stays_and_is_saved_all_the_same(training):
+    one = training(head_rate=0.0)
+    before, gamma = head(one), one.model.language.text_hidden_fcs[0].weight.clone()
+    terms = one._step()
+    assert terms.keys() == {"name", "answer"}
+    assert changed(one, before) == []
+    assert not one.model.language.text_hidden_fcs[0].weight.equal(gamma)
+    one.save()
+    saved = load_file(str(one.out / WEIGHTS_FILE))
+    assert {f"mask_head.{name}" for name, _ in one.model.mask_head.named_parameters()} <= set(saved)
+    again = training(head_rate=0.0)
+    assert again.state_file.exists()
+    assert changed(again, before) == []
+
+
+def test_a_model_without_a_codebook_is_prompted_by_gamma_alone(training):
+    one = training(concepts=0)
+    before = head(one)
+    terms = one._step()
+    assert all(math.isfinite(value) for value in terms.values())
+    assert "dice" in terms
+    assert changed(one, before)
+    one.save()
+    assert "language.codebook" not in load_file(str(one.out / WEIGHTS_FILE))

@@ -1,0 +1,63 @@
+"""Stages that several experiments have, and the command line that carries out one run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lisa_model.config import LisaConfig
+from training.experiments.places import RUN_FILE, Places, parse_places
+from training.experiments.runs import Run, parse_run
+
+DEVICE = "cpu"
+# Longest answer when scored.
+MAX_NEW_TOKENS = 32
+
+Carried = Callable[[Run, Places], None]
+
+
+def train_vision(run: Run, places: Places, config: LisaConfig) -> None:
+    """The mask head, from names."""
+    from training.tiny import stage_vision
+
+    stage_vision.train(
+        config=config,
+        features=places.features,
+        out=places.folder(run.id) / "vision.pt",
+        steps=run.settings["steps"],
+        dense_steps=run.settings["dense_steps"],
+        seed=run.seed,
+    )
+
+
+def train_text(run: Run, places: Places, config: LisaConfig, **more: Any) -> None:
+    """The LLM without images.
+
+    Args:
+        more: of :func:`training.tiny.stage_text.train`.
+    """
+    from training.tiny import stage_text
+
+    stage_text.train(
+        config=config,
+        out=places.folder(run.id) / "text.pt",
+        steps=run.settings["steps"],
+        batch=32,
+        seed=run.seed,
+        validate=False,
+        compiled=places.compiled,
+        **more,
+    )
+
+
+def carry_out(stages: Mapping[str, Carried], description: str | None) -> None:
+    """Command line: carry out the run of a file."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("run", type=Path, help=f"{RUN_FILE} of the run's folder")
+    args = parser.parse_args()
+    values = json.loads(args.run.read_text(encoding="utf-8"))
+    run = parse_run(values["run"])
+    stages[run.stage](run, parse_places(values["places"]))
