@@ -19,6 +19,7 @@ from lisa_model.mask_head import UPSCALE
 from lisa_model.rgbd import RgbdFrame, load_frame
 from lisa_model.vision import STEM_SCALE, VisionTower, encoder_input, patch_grid, resize
 from lisa_model.zoom import CropWindow, zoom_window
+from training.tiny.camera_faults import FAULTY_SHARE, with_faults
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,13 +123,21 @@ def _views(
 
 @torch.inference_mode()
 def cache_split(
-    *, folder: Path, out: Path, config: LisaConfig, tower: VisionTower, crops: int, watch: bool
+    *,
+    folder: Path,
+    out: Path,
+    config: LisaConfig,
+    tower: VisionTower,
+    crops: int,
+    watch: bool,
+    faulty_share: float = FAULTY_SHARE,
 ) -> None:
     """Write one ``.npz`` per frame of ``folder`` into ``out`` (resumable; skips what is there).
 
     Args:
         crops: zoomed views per frame.
         watch: wait for further frames of a render in progress until ``folder/DONE`` appears.
+        faulty_share: of views, 0..1, whose picture is made worse as cameras do.
     """
     out.mkdir(parents=True, exist_ok=True)
     started, made = time.time(), 0
@@ -142,6 +151,8 @@ def cache_split(
             views = _views(frame, config, crops, rng)
             for number, (zoomed, window, grid) in enumerate(views):
                 color = window.cut(frame.color)
+                if rng.random() < faulty_share:
+                    color = with_faults(color, rng)
                 pixels = encoder_input(color, grid, config.patch_size).unsqueeze(0)
                 with torch.autocast(pixels.device.type, torch.bfloat16):
                     vision = tower(pixels)[0]
