@@ -97,18 +97,22 @@ def paths_of(folder: Path, limit: int | None) -> dict[str, list[Path]]:
 
 
 def run_path(
-    segmenter: ReasoningSegmenter, files: Sequence[Path], intent: str, config: FollowConfig
+    segmenter: ReasoningSegmenter,
+    files: Sequence[Path],
+    intent: str,
+    config: FollowConfig,
+    meant: int,
 ) -> list[Seen]:
-    """Both ways along one camera path."""
+    """Both ways along one camera path; ``meant`` is the target's instance id."""
     eyes = CountingSegmenter(segmenter)
     follower = Follower(segmenter=eyes, config=config)
     path = Path3D()
     seen: list[Seen] = []
     for number, file in enumerate(files):
         frame = load_frame(file, depth=file.with_suffix(".depth.png").is_file())
-        one = _frame(eyes, follower, frame, intent, number)
+        truth = frame.mask((meant,))
+        one = _frame(eyes, follower, frame, intent, number, truth)
         seen.append(one[0])
-        truth = frame.mask((int(frame.meta["target"]),))
         if frame.depth.any() and one[1].any() and one[0].follow_iou > 0:
             errors = path.errors(frame, one[1], truth)
             if errors is not None:
@@ -123,11 +127,15 @@ def run_path(
 
 
 def _frame(
-    eyes: CountingSegmenter, follower: Follower, frame: RgbdFrame, intent: str, number: int
+    eyes: CountingSegmenter,
+    follower: Follower,
+    frame: RgbdFrame,
+    intent: str,
+    number: int,
+    truth: np.ndarray,
 ) -> tuple[Seen, np.ndarray]:
     """One frame in both ways, and the follower's mask."""
     now_s = float(frame.meta["time_s"])
-    truth = frame.mask((int(frame.meta["target"]),))
     calls = 0
 
     def ask() -> tuple[float, SegmentationResult]:
@@ -178,6 +186,7 @@ def measure(
     *,
     intent: str | None = None,
     limit: int | None = None,
+    target: str | None = None,
 ) -> dict[str, Any]:
     """Run all camera paths of a folder; keys: see benchmarks/README.md.
 
@@ -187,13 +196,21 @@ def measure(
         config: of the follower.
         intent: what is said; None for the sequence's own intent.
         limit: first frames of each path only.
+        target: category of another thing in the first frame, followed instead and asked for by its
+            name; None for the sequence's own target.
+
+    Raises:
+        ValueError: the first frame does not show that thing.
     """
     files = paths_of(folder, limit)
     first = load_frame(next(iter(files.values()))[0], depth=False)
+    meant, named = int(first.meta["target"]), str(first.meta["intent"])
+    if target is not None:
+        meant, named = _other(first, target)
     # Once before the clock runs: first calls allocate.
-    said = intent or str(first.meta["intent"])
+    said = intent or named
     segmenter.segment(first.color, said)
-    paths = {name: run_path(segmenter, group, said, config) for name, group in files.items()}
+    paths = {name: run_path(segmenter, group, said, config, meant) for name, group in files.items()}
     values = report(paths, config.reask_every_s or float("inf"))
     limits = verdicts(values)
     return values | {
@@ -204,6 +221,15 @@ def measure(
         "frames_from": f"{folder.name}, {first.color.shape[1]}x{first.color.shape[0]}, "
         f"rendered scene {first.meta['scene']} ({first.meta['split']} split)",
     }
+
+
+def _other(frame: RgbdFrame, category: str) -> tuple[int, str]:
+    """Instance id of another thing of a sequence, and what is said to get it."""
+    for one in frame.instances:
+        if one.category == category:
+            return one.id, f"Find the {one.title.lower()}."
+    shown = ", ".join(sorted({one.category for one in frame.instances})) or "none"
+    raise ValueError(f"no {category!r} in {frame.name} to follow; choose one of: {shown}")
 
 
 def text(values: dict[str, Any]) -> str:
@@ -261,6 +287,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--reask-every", type=float, default=5.0, help="seconds of the sequence between LLM calls"
     )
     parser.add_argument("--intent", help="said instead of the sequence's own intent")
+    parser.add_argument(
+        "--target", help="category of another thing of the sequence, followed instead (by name)"
+    )
     parser.add_argument("--limit", type=int, help="first N frames of each path only")
     parser.add_argument("--json", type=Path, help="write everything to this file")
     args = parser.parse_args(arguments)
@@ -273,6 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         FollowConfig(reask_every_s=args.reask_every),
         intent=args.intent,
         limit=args.limit,
+        target=args.target,
     )
     print(text(values))
     if args.json:

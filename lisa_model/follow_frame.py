@@ -48,12 +48,11 @@ class Frame:
                 continue
             look = self.eyes.look(self.image, target.query[None], region=target.region(self.config))
             sight = sight_in(look)
-            confidence = target.confidence(sight, self.config)
             if target.state is State.LOST or target.misses:
                 # The region is wide then, and other things come into it.
                 self._confirm(target, sight)
-            elif confidence >= self.config.lost_below:
-                self._take(target, sight, confidence)
+            elif self._shows(target, sight, self.config.lost_below):
+                self._take(target, sight)
 
     def search(self) -> None:
         """Look through the whole image for the targets for which it is time."""
@@ -91,18 +90,23 @@ class Frame:
 
     def _confirm(self, target: Target, sight: Sight) -> None:
         """Take a mask for a target that was not where it was expected, if it is sure enough."""
-        if target.confidence(sight, self.config) < self.config.found_above:
+        if not self._shows(target, sight, self.config.found_above):
             return
         if target.id in self.seen and overlap(target.last.mask, sight.mask) > SAME_THING:
             return  # no other place
         # A look at just this place must agree: other things resemble the target less from close by.
         close = self.look_at(target.query, sight.mask)
-        confidence = target.confidence(close, self.config)
         needed = max(self.config.found_above, self.seen.get(target.id, 0.0))
-        if confidence >= needed and not self.taken(close, target):
-            self._take(target, close, confidence)
+        if self._shows(target, close, needed) and not self.taken(close, target):
+            self._take(target, close)
             target.shift = (0.0, 0.0)  # a leap does not tell how it moves on
 
-    def _take(self, target: Target, sight: Sight, confidence: float) -> None:
+    def _shows(self, target: Target, sight: Sight, needed: float) -> bool:
+        if target.confidence(sight, self.config) >= needed:
+            return True
+        # Only of a target that is not in view elsewhere.
+        return target.id not in self.seen and target.leaves(sight, self.config)
+
+    def _take(self, target: Target, sight: Sight) -> None:
+        self.seen[target.id] = target.confidence(sight, self.config)
         target.see(sight, self.config)
-        self.seen[target.id] = confidence

@@ -8,6 +8,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from lisa_model.follow_border import is_rest
 from lisa_model.look import Look
 from lisa_model.mask_parts import body_box, cut_off
 from lisa_model.zoom import CropWindow, zoom_window
@@ -29,7 +30,8 @@ class FollowConfig:
     """How targets are followed. How the defaults were chosen: docs/follow.md.
 
     Attributes:
-        lost_below: a frame in which the confidence is below this is a miss.
+        lost_below: a frame in which the confidence is below this is a miss, unless the mask is what
+            the image's border leaves of the target (:meth:`Target.leaves`).
         found_above: confidence from which a target counts as found again (not below
             ``lost_below``: the gap keeps a target from flickering).
         doubt_below: a sight with less than this share of the target's usual confidence is in doubt.
@@ -156,6 +158,8 @@ class Target:
         usual: confidence of late in sights without doubt; at first, of what was asked for.
         doubts: sights in a row with much less confidence than usual; negative for sights without.
         next_check: number of doubts at which the whole image is searched for a better one.
+        unbroken: since it was the target without doubt for a while, each sight was the rest of the
+            one before: what is left of it at the border is no other thing.
         shift: how the box's centre moved between the last two frames with a mask [pixels].
     """
 
@@ -169,6 +173,7 @@ class Target:
     usual: float = field(init=False)
     doubts: int = 0
     next_check: int = 0
+    unbroken: bool = True
     shift: tuple[float, float] = (0.0, 0.0)
     recent: NDArray[np.float32] = field(init=False)
     presence: float | None = field(init=False)
@@ -194,15 +199,31 @@ class Target:
         if known and share > config.growth * before:
             return 0.0
         alike = max(float(self.first @ sight.appearance), float(self.recent @ sight.appearance))
-        return self._likeness(alike, sight) * (0.5 + 0.5 * sight.score)
+        return self._likeness(alike, sight, self.presence) * (0.5 + 0.5 * sight.score)
 
-    def _likeness(self, cosine: float, sight: Sight) -> float:
-        """Looks and meaning as one number, 0..1: their geometric mean, for one must not make up
-        for the other."""
+    def leaves(self, sight: Sight, config: FollowConfig) -> bool:
+        """Is a mask what the image's border leaves of this target?
+
+        The less is left, the less that looks and means like the whole: it is compared with what was
+        left in the frame before.
+        """
+        if not self.unbroken or sight.area < config.min_area_px or not cut_off(sight.mask):
+            return False
+        cosine = float(self.last.appearance @ sight.appearance)
+        likeness = self._likeness(cosine, sight, self.last.presence)
+        return likeness * (0.5 + 0.5 * sight.score) >= config.lost_below and self._is_rest(sight)
+
+    def _is_rest(self, sight: Sight) -> bool:
+        seen = self.state is not State.LOST and not self.misses
+        return seen and is_rest(sight.mask, self.last.mask)
+
+    def _likeness(self, cosine: float, sight: Sight, presence: float | None) -> float:
+        """Looks and meaning (as a share of ``presence``) as one number, 0..1: their geometric mean,
+        for one must not make up for the other."""
         cosine = min(1.0, max(0.0, cosine))
-        if sight.presence is None or self.presence is None:
+        if sight.presence is None or presence is None:
             return cosine
-        expected = min(self.presence, ENOUGH_PRESENCE) + NO_PRESENCE
+        expected = min(presence, ENOUGH_PRESENCE) + NO_PRESENCE
         return float(np.sqrt(cosine * min(1.0, (sight.presence + NO_PRESENCE) / expected)))
 
     def region(self, config: FollowConfig) -> CropWindow:
@@ -218,7 +239,9 @@ class Target:
 
     def see(self, sight: Sight, config: FollowConfig) -> None:
         """Take a mask for the target's."""
+        rest = self.unbroken and self._is_rest(sight)
         self._judge(sight, config)
+        self.unbroken = rest or -self.doubts >= config.frames_until_lost
         known = self.state is not State.LOST and not self.misses
         before, after = body_box(self.last.mask), body_box(sight.mask)
         self.shift = (
@@ -239,7 +262,7 @@ class Target:
         self.doubts = min(self.doubts, 0) - 1
         # Learn only from what is whole, has been the target for a while, and is still like what was
         # asked for: neither a short error nor a chain of small changes must lead to another thing.
-        alike = self._likeness(float(self.first @ sight.appearance), sight)
+        alike = self._likeness(float(self.first @ sight.appearance), sight, self.presence)
         sure = alike * (0.5 + 0.5 * sight.score) >= config.found_above
         if -self.doubts >= config.frames_until_lost and sure and not cut_off(sight.mask):
             mixed = (1 - config.renewal) * self.recent + config.renewal * sight.appearance

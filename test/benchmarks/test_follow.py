@@ -161,6 +161,24 @@ def test_a_run_counts_every_call_of_the_llm(tmp_path, capsys):
     assert "pan_039" in capsys.readouterr().out
 
 
+def test_another_thing_of_the_sequence_is_measured_against_its_own_mask(tmp_path):
+    world = [[Thing((20, 50, 40, 66))]] * 3
+    write_sequence(tmp_path, world)
+    cup = {"id": 7, "category": "cup", "title": "Cup", "model": "", "creator": "", "licence": ""}
+    cup |= {"support": "", "box_xyxy": [100, 20, 120, 40], "area": 400, "point_m": [0, 0, 1]}
+    for file in tmp_path.glob("*.json"):
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"instances": [cup]}))
+        mask = np.zeros((120, 160), np.uint8)
+        mask[20:40, 100:120] = 7
+        cv2.imwrite(f"{file.with_suffix('')}.ids.png", mask)
+    eyes = FakeEyes([[Thing((100, 20, 120, 40))]] * 3)
+    values = follow.measure(tmp_path, eyes, FollowConfig(), target="cup")
+    assert values["intent"] == "Find the cup."
+    assert values["iou_follow"] == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="choose one of: cup"):
+        follow.measure(tmp_path, eyes, FollowConfig(), target="spoon")
+
+
 def test_an_empty_folder_says_how_to_get_frames(tmp_path):
     with pytest.raises(FileNotFoundError, match="render sequence"):
         follow.paths_of(tmp_path, None)
