@@ -85,6 +85,13 @@ SEQUENCES: dict[str, Sequence] = {
         intent="something to read",
         paths={"arc": ARC},
     ),
+    "phone_val": Sequence(  # a phone lies near the remote
+        scene="val_00006",
+        target="tv_remote",
+        intent="Find the remote control.",
+        kind="explicit",
+        paths={"pan": PAN, "arc": ARC},
+    ),
 }
 
 
