@@ -1,0 +1,160 @@
+"""Fingerprints of the scored frames, so that rendering them again can be compared.
+
+``python -m training.homereason.manifest --frames data/homereason`` compares val, test and
+test_models with the fingerprints that come with the package; ``--write`` makes those.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from training.homereason.files import FOLDERS
+
+SCORED = tuple(name for name in FOLDERS if name != "train")
+MANIFEST = Path(__file__).with_name("manifest.tsv")
+PARTS = ("colour", "depth", "ids", "meta")
+# Hexadecimal digits kept of each SHA-256: against accidents, not against an adversary.
+DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Frames of a manifest beside those on disk.
+
+    Attributes:
+        same: number of frames that agree in every part.
+        differing: ``split/frame: parts`` of the others.
+        missing: ``split/frame`` that are not on disk.
+        unknown: ``split/frame`` on disk that the manifest does not have.
+    """
+
+    same: int
+    differing: tuple[str, ...]
+    missing: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether the same frames are there, and all agree."""
+        return not (self.differing or self.missing or self.unknown)
+
+
+def fingerprint(path: Path) -> tuple[str, ...]:
+    """Digests of a frame's picture, depth, ids and metadata, in the order of ``PARTS``.
+
+    Depth and ids are those of the decoded pixels, so that another version of the PNG encoder does
+    not count; the colour picture is lossy, and its bytes are what models see.
+
+    Args:
+        path: of the frame's JSON.
+
+    Raises:
+        FileNotFoundError: a file of the frame is missing.
+        ValueError: a picture cannot be read.
+    """
+    meta = json.dumps(json.loads(path.read_text(encoding="utf-8")), sort_keys=True)
+    contents = [path.with_suffix(".jpg").read_bytes()]
+    for part in ("depth", "ids"):
+        file = path.with_suffix(f".{part}.png")
+        if not file.is_file():
+            raise FileNotFoundError(f"{file} is missing; render the frame again")
+        pixels = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        if pixels is None:
+            raise ValueError(f"{file} is no readable PNG; render the frame again")
+        contents.append(f"{pixels.dtype} {pixels.shape} ".encode() + pixels.tobytes())
+    contents.append(meta.encode())
+    return tuple(hashlib.sha256(one).hexdigest()[:DIGITS] for one in contents)
+
+
+def fingerprints(frames: Path) -> dict[str, tuple[str, ...]]:
+    """Of all scored frames, by ``split/frame``."""
+    return {
+        f"{split}/{path.stem}": fingerprint(path)
+        for split in SCORED
+        for path in sorted((frames / split).glob("*.json"))
+    }
+
+
+def write_manifest(path: Path, found: dict[str, tuple[str, ...]]) -> None:
+    """A header, then a line for each frame."""
+    rows = [("frame", *PARTS), *((name, *digests) for name, digests in found.items())]
+    path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def read_manifest(path: Path) -> dict[str, tuple[str, ...]]:
+    """Read it back.
+
+    Raises:
+        ValueError: a line has not as many columns as it should, naming it.
+    """
+    out = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        name, *digests = line.split("\t")
+        if len(digests) != len(PARTS):
+            raise ValueError(f"{path}, line {number}: {len(digests)} digests, not {len(PARTS)}")
+        if number > 1:
+            out[name] = tuple(digests)
+    return out
+
+
+def compare(wanted: dict[str, tuple[str, ...]], found: dict[str, tuple[str, ...]]) -> Comparison:
+    """What is the same, what differs in which part, what is missing, what is too much."""
+    differing = []
+    for name in wanted.keys() & found.keys():
+        pairs = zip(PARTS, wanted[name], found[name], strict=True)
+        parts = [part for part, one, other in pairs if one != other]
+        if parts:
+            differing.append(f"{name}: {', '.join(parts)}")
+    shared = len(wanted.keys() & found.keys())
+    return Comparison(
+        same=shared - len(differing),
+        differing=tuple(sorted(differing)),
+        missing=tuple(sorted(wanted.keys() - found.keys())),
+        unknown=tuple(sorted(found.keys() - wanted.keys())),
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; exit code 1 when frames differ, are missing, or are too many."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.homereason.manifest", description=__doc__
+    )
+    parser.add_argument("--frames", type=Path, default=Path("data/homereason"))
+    parser.add_argument("--manifest", type=Path, default=MANIFEST)
+    parser.add_argument("--write", action="store_true", help="make the manifest from these frames")
+    parser.add_argument("--present", action="store_true", help="frames may be missing")
+    args = parser.parse_args(argv)
+    try:
+        found = fingerprints(args.frames)
+        if not found:
+            raise FileNotFoundError(f"no frames in {', '.join(SCORED)} of {args.frames}")
+        if args.write:
+            write_manifest(args.manifest, found)
+            print(f"{args.manifest}: {len(found)} frames")
+            return 0
+        result = compare(read_manifest(args.manifest), found)
+    except (OSError, ValueError) as error:
+        print(f"homereason: {error}", file=sys.stderr)
+        return 1
+    for label in ("differing", "missing", "unknown"):
+        if label == "missing" and args.present:
+            continue
+        names = getattr(result, label)
+        for name in names[:20]:
+            print(f"{label}: {name}")
+        if len(names) > 20:
+            print(f"{label}: {len(names) - 20} more")
+    good = result.equal or (args.present and not (result.differing or result.unknown))
+    print(f"{result.same} frames are the same" + ("" if good else "; others are not"))
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
