@@ -13,6 +13,7 @@ import torch
 from lisa_model.base_weights import ensure_base_weights
 from lisa_model.config import preset
 from lisa_model.vision import VisionTower
+from training.shards import parse_shard
 from training.tiny.features import cache_split
 
 
@@ -23,6 +24,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--crops", type=int, default=3, help="zoomed views per frame")
     parser.add_argument("--watch", action="store_true", help="follow a render in progress")
+    parser.add_argument("--shard", type=parse_shard, default=(0, 1), help="K/N: every Nth frame")
     args = parser.parse_args()
     config = preset("lisa-tiny")
     folder = ensure_base_weights(config.vision_tower)
@@ -34,6 +36,7 @@ def main() -> None:
         tower=tower,
         crops=args.crops,
         watch=args.watch,
+        shard=args.shard,
     )
 
 

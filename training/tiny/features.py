@@ -131,6 +131,7 @@ def cache_split(
     crops: int,
     watch: bool,
     faulty_share: float = FAULTY_SHARE,
+    shard: tuple[int, int] = (0, 1),
 ) -> None:
     """Write one ``.npz`` per frame of ``folder`` into ``out`` (resumable; skips what is there).
 
@@ -138,11 +139,12 @@ def cache_split(
         crops: zoomed views per frame.
         watch: wait for further frames of a render in progress until ``folder/DONE`` appears.
         faulty_share: of views, 0..1, whose picture is made worse as cameras do.
+        shard: (k, n): every nth frame from k, so that several processes share the work.
     """
     out.mkdir(parents=True, exist_ok=True)
     started, made = time.time(), 0
     while True:
-        names = sorted(p for p in folder.glob("*.json"))
+        names = sorted(folder.glob("*.json"))[shard[0] :: shard[1]]
         fresh = [p for p in names if not (out / f"{p.stem}.npz").exists()]
         for path in fresh:
             frame = load_frame(path)

@@ -20,6 +20,7 @@ from training.household.categories import TaxonomyError, read_categories
 from training.household.render.home.jobs import HomeSizes, make_home_plan
 from training.household.render.plan import Job, Sizes, make_plan
 from training.household.render.sequences import SEQUENCES
+from training.shards import parse_shard
 
 if TYPE_CHECKING:
     from training.household.render.bpy_models import ModelLibrary
@@ -65,7 +66,9 @@ def parser() -> argparse.ArgumentParser:
 def _add_common(sub: argparse.ArgumentParser, *, samples: int) -> None:
     sub.add_argument("--samples", type=int, default=samples)
     sub.add_argument("--threads", type=int, default=2)
-    sub.add_argument("--shard", type=_shard, default=(0, 1), help="K/N: every Nth scene from K")
+    sub.add_argument(
+        "--shard", type=parse_shard, default=(0, 1), help="K/N: every Nth scene from K"
+    )
     sub.add_argument("--only", default="", help="only scenes whose name starts with this")
     sub.add_argument("--scenes", type=int, default=0, help="stop after so many scenes (0: all)")
 
@@ -119,14 +122,6 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
         jobs = make_plan(read_categories(), args.out, sizes)
     number, shards = args.shard
     return [job for job in jobs if job.scene.name.startswith(args.only)][number::shards]
-
-
-def _shard(text: str) -> tuple[int, int]:
-    """``K/N`` with 0 <= K < N; N processes of one thread are faster than one of N threads."""
-    number, _, shards = text.partition("/")
-    if not (number.isdigit() and shards.isdigit() and int(number) < int(shards)):
-        raise argparse.ArgumentTypeError(f"expected K/N with K < N, got {text!r}")
-    return int(number), int(shards)
 
 
 def _print_plan(jobs: list[Job]) -> None:
