@@ -49,10 +49,11 @@ FAILURES = frozenset(
 _LINE = re.compile(r"\[(?P<level>[A-Z]+)\] \[[\d.]+\] \[perception_node\]: (?P<text>.*)")
 _REFUSED = re.compile(r"refused code=(?P<code>[a-z][a-z0-9_]*) message=(?P<message>.+)")
 _ANSWERED = re.compile(r'answered intent=("(?:[^"\\]|\\.)*"|\S+)')
-_LISTENING = re.compile(r"(image|depth): listening to \S+")
+_LISTENING = re.compile(r"listening stream=(image|depth) topic=\S+")
 # How Python, rclpy and the node speak of an exception that nobody handled.
 _EXCEPTION = re.compile(
-    r"Traceback \(most recent|never retrieved|Fatal Python error|\[perception_node\]: error in "
+    r"Traceback \(most recent|never retrieved|Fatal Python error|"
+    r"\[perception_node\]: (callback|executor)_failed "
 )
 
 

@@ -30,6 +30,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from lisa_ros.arrival import Stream
 from lisa_ros.diagnostics import Diagnostics
+from lisa_ros.log_line import log_line
 from lisa_ros.parameters import Settings
 from lisa_ros.qos import CAMERA_INPUT, LATCHED_INPUT, RELIABLE_CAMERA_INPUT
 
@@ -184,7 +185,9 @@ class CameraInputs:
         if one.looks < LOOKS_BEFORE_A_CHANGE:
             return
         self._resubscribe(one, transport=published[0])
-        self._log.info(f"{one.stream}: listening to {self._topic(one, one.transport)}")
+        self._log.info(
+            log_line("listening", stream=one.stream, topic=self._topic(one, one.transport))
+        )
 
     def _follow_durability(self, one: _Input) -> None:
         offered = [
@@ -219,7 +222,7 @@ class CameraInputs:
         for _ in range(max(1, int(event.total_count_change))):
             self._diagnostics.count_refused(code, message)
         if self._diagnostics.should_log(code):
-            self._log.warning(f"{code}: {message}")
+            self._log.warning(log_line("qos_incompatible", code=code, message=message))
 
 
 def _image_input(stream: Stream, topic: str, wanted: str, compressed: str) -> _Input:

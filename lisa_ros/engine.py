@@ -29,7 +29,7 @@ from lisa_ros.frame import Frame, ImageMessage
 from lisa_ros.intake import CameraIntake
 from lisa_ros.intent import check_intent
 from lisa_ros.locating import transform_failure
-from lisa_ros.log_line import Logger
+from lisa_ros.log_line import Logger, log_line
 from lisa_ros.model_loader import Segmenter
 from lisa_ros.parameters import Settings
 from lisa_ros.refusals import note_refused
@@ -307,7 +307,9 @@ class PerceptionEngine:
         self._diagnostics.count_refused(INTERNAL_ERROR, f"{where}: {error}")
         # The stack is what a bug report needs; the sentence is what a user needs.
         self._log.error(
-            f"{where} failed: {type(error).__name__}: {error}\n" + "".join(format_exception(error))
+            log_line("crashed", where=where, error=f"{type(error).__name__}: {error}")
+            + "\n"
+            + "".join(format_exception(error))
         )
 
 

@@ -125,7 +125,7 @@ class Following:
                 self._on_followed(None, report)
             except Exception as error:
                 self._diagnostics.count_refused(INTERNAL_ERROR, repr(error))
-                self._log.error(f"the end of following could not be published: {error!r}")
+                self._log.error(log_line("follow_end_not_published", error=repr(error)))
         self._log.info(log_line("follow_ended", intent=session.intent, reason=reason))
         return True
 

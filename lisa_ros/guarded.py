@@ -8,7 +8,7 @@ from typing import Any
 
 from lisa_ros.diagnostics import Diagnostics
 from lisa_ros.errors import INTERNAL_ERROR
-from lisa_ros.log_line import Logger
+from lisa_ros.log_line import Logger, log_line
 
 Callback = Callable[..., None]
 
@@ -22,6 +22,6 @@ def guarded(callback: Callback, *, diagnostics: Diagnostics, log: Logger) -> Cal
             callback(*args)
         except Exception as error:
             diagnostics.count_refused(INTERNAL_ERROR, repr(error))
-            log.error(f"error in {callback.__name__}: {error!r}")
+            log.error(log_line("callback_failed", callback=callback.__name__, error=repr(error)))
 
     return run

@@ -100,22 +100,24 @@ class CameraIntake:
             and is_distorted(msg)
             and self._diagnostics.should_log("camera_info_distorted")
         ):
-            self._log.warning(
+            message = (
                 "camera_info.d: the image has lens distortion, which 3D targets do not take into "
                 "account. Set rectify to true; or, if the image is rectified already, set "
                 "rectified_input to true"
             )
+            self._log.warning(log_line("lens_distorted", message=message))
         return extent
 
     def _note_clock_jump(self, stream: Stream) -> None:
         self._diagnostics.count("clock_jump")
         self._on_clock_jump()
         if self._diagnostics.should_log("clock_jump"):
-            self._log.warning(
+            message = (
                 f"{stream}.header.stamp jumped back: earlier frames were forgotten. A recording "
                 "that starts over does that once a round; if it goes on, look for two publishers "
                 "on one topic, or a camera clock that is being set"
             )
+            self._log.warning(log_line("clock_jump", stream=stream, message=message))
 
     def _refuse(self, error: InputError) -> None:
         times = self._diagnostics.count_refused(error.code, str(error))

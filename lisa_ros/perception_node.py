@@ -36,6 +36,7 @@ from lisa_ros.follow_session import FollowReport
 from lisa_ros.guarded import guarded
 from lisa_ros.intent_topic import IntentTopic
 from lisa_ros.live_settings import LiveSettings
+from lisa_ros.log_line import log_line
 from lisa_ros.manager_bond import BondUnavailableError, ManagerBond
 from lisa_ros.publishers import ResultPublishers
 from lisa_ros.qos import DIAGNOSTICS_OUTPUT
@@ -108,7 +109,9 @@ class PerceptionNode(LifecycleNode):
             settings = self._settings.read()
         except ValueError as error:
             return self._fail_configure(str(error))
-        self.get_logger().info(f"loading {model_loader.describe_model(settings)}")
+        self.get_logger().info(
+            log_line("loading", model=settings.model, device=settings.device, dtype=settings.dtype)
+        )
         try:
             segmenter = model_loader.load_or_explain(settings)
         except model_loader.ModelNotLoadedError as error:
@@ -125,25 +128,30 @@ class PerceptionNode(LifecycleNode):
         self._engine.start()
         self._listen_to_transforms()
         self._lifecycle = "inactive"
-        self.get_logger().info(f"configured: {segmenter.name} on {segmenter.device}")
+        self.get_logger().info(
+            log_line("configured", model=segmenter.name, device=segmenter.device)
+        )
         return SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Listen to the camera and answer intents."""
         if self._engine is None or not self._engine.running:
-            self.get_logger().error("cannot activate: the inference has ended; clean up first")
+            message = "the inference has ended: clean up, then configure again"
+            self.get_logger().error(log_line("activate_failed", message=message))
             return FAILURE
         try:
             self._bond = ManagerBond(self, self._settings.current().bond_heartbeat_period)
         except BondUnavailableError as error:
             self.diagnostics.count_refused("bond_unavailable", str(error))
-            self.get_logger().error(f"cannot activate: {error}")
+            self.get_logger().error(
+                log_line("activate_failed", code="bond_unavailable", message=error)
+            )
             return FAILURE
         result = super().on_activate(state)
         self._engine.activate()
         self._subscribe_camera()
         self._lifecycle = "active"
-        self.get_logger().info("active: waiting for intents")
+        self.get_logger().info(log_line("activated"))
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -215,7 +223,7 @@ class PerceptionNode(LifecycleNode):
             self._transforms.listen()
         except TransformError as error:
             self.diagnostics.count_refused(error.code, str(error))
-            self.get_logger().error(f"{error.code}: {error}")
+            self.get_logger().error(log_line("no_transforms", code=error.code, message=error))
 
     # Making and releasing
 
@@ -243,7 +251,7 @@ class PerceptionNode(LifecycleNode):
 
     def _fail_configure(self, message: str) -> TransitionCallbackReturn:
         self.diagnostics.count_refused("configure_failed", message)
-        self.get_logger().error(f"configure failed: {message}")
+        self.get_logger().error(log_line("configure_failed", message=message))
         return FAILURE
 
     def release(self, timeout_s: float = EXIT_TIMEOUT_S) -> bool:
@@ -252,9 +260,8 @@ class PerceptionNode(LifecycleNode):
         self._unsubscribe_camera()
         if self._engine is not None:
             if not self._engine.stop(timeout_s):
-                self.get_logger().error(
-                    f"an inference still runs after {timeout_s:g} s; try again when it has ended"
-                )
+                message = f"an inference runs after {timeout_s:g} s; try again when it has ended"
+                self.get_logger().error(log_line("release_failed", message=message))
                 return False
             self._engine = None
             model_loader.release_memory()
@@ -270,7 +277,7 @@ def spin(node: PerceptionNode) -> None:
     """Spin until shutdown; rclpy's own exceptions (impossible transitions) do not end the node."""
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    node.get_logger().info("unconfigured: waiting to be configured and activated")
+    node.get_logger().info(log_line("started", state="unconfigured"))
     while rclpy.ok():
         try:
             executor.spin_once()
@@ -278,7 +285,7 @@ def spin(node: PerceptionNode) -> None:
             break
         except Exception as error:
             node.diagnostics.count_refused(INTERNAL_ERROR, repr(error))
-            node.get_logger().error(f"error in the executor: {error!r}")
+            node.get_logger().error(log_line("executor_failed", error=repr(error)))
     executor.shutdown(timeout_sec=1.0)
 
 
@@ -289,7 +296,7 @@ def main(args: list[str] | None = None) -> None:
     try:
         node = PerceptionNode()
         if warning := transport_warning(os.environ):
-            node.get_logger().warning(warning)
+            node.get_logger().warning(log_line("transport", message=warning))
         spin(node)
     except ParameterException as error:
         sys.exit(f"{NODE_NAME}: wrong parameter: {error}. See config/perception.yaml")

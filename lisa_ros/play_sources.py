@@ -140,7 +140,10 @@ class BagSource:
         self._path = path
         self._skipped: Counter[str] = Counter()
         if not path.exists():
-            raise FileNotFoundError(f"there is no {path}")
+            raise FileNotFoundError(
+                f"there is no {path}; give the path of a recording (docs/recordings.md has the "
+                "formats)"
+            )
         with self._open() as reader:
             types = {
                 one.topic: _PLAYED_TYPES[one.msgtype]

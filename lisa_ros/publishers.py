@@ -14,6 +14,7 @@ from lisa_ros.answer import Answer
 from lisa_ros.conversion import array_to_image, mask_to_image
 from lisa_ros.detections import load_vision_msgs, to_detections
 from lisa_ros.follow_session import FollowReport
+from lisa_ros.log_line import log_line
 from lisa_ros.markers import to_markers
 from lisa_ros.msg import FollowState, InstanceMasks, Targets
 from lisa_ros.overlay import draw_overlay
@@ -54,7 +55,7 @@ class ResultPublishers:
         self._vision_msgs = load_vision_msgs()
         self._detections: Any = None
         if self._vision_msgs is None:
-            node.get_logger().info("no topic detections: vision_msgs is not installed")
+            node.get_logger().info(log_line("no_topic", topic="detections", missing="vision_msgs"))
         else:
             self._detections = create(self._vision_msgs.Detection3DArray, "detections")
         self._follow_state = create(FollowState, "follow_state")

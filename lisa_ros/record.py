@@ -1,6 +1,7 @@
 """Node `record`: writes what the perception node says to an MCAP file (``lisa record``).
 
-Topics, in the given namespace: intent, target_mask, instance_masks, targets, target_point, answer.
+Topics, in the given namespace: intent, target_mask, instance_masks, targets, target_point,
+follow_state, answer.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from std_msgs.msg import String
 from lisa_model import ros_commands
 from lisa_model.errors import LisaError
 from lisa_ros.bag_writer import McapFile
-from lisa_ros.msg import InstanceMasks, Targets
+from lisa_ros.msg import FollowState, InstanceMasks, Targets
 
 NODE_NAME = "record"
 TOPICS: dict[str, Any] = {
@@ -31,6 +32,7 @@ TOPICS: dict[str, Any] = {
     "instance_masks": InstanceMasks,
     "targets": Targets,
     "target_point": PointStamped,
+    "follow_state": FollowState,
     "answer": String,
 }
 # Nothing may get lost, also when several results come while one is written.

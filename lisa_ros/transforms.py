@@ -79,8 +79,9 @@ class Tf2Transforms:
         except ImportError as error:
             raise TransformError(
                 code=REASON_NO_TF2,
-                message=f"parameter target_frame is set, but tf2_ros does not import ({error}). "
-                "Install it (apt install ros-$ROS_DISTRO-tf2-ros-py), or set target_frame to ''",
+                message="parameter target_frame or follow_fixed_frame is set, but tf2_ros does not "
+                f"import ({error}). Install it (apt install ros-$ROS_DISTRO-tf2-ros-py), or set "
+                "both to ''",
             ) from error
         self._buffer = tf2_ros.Buffer(node=self._node)
         self._listener = tf2_ros.TransformListener(self._buffer, self._node)
@@ -110,8 +111,9 @@ class Tf2Transforms:
         except Exception as error:  # tf2's own exceptions have no base class but this
             raise TransformError(
                 code=REASON_NO_TRANSFORM,
-                message=f"no transform from {source_frame!r} to target_frame {target_frame!r} at "
-                f"{stamp.sec}.{stamp.nanosec:09d} within tf_timeout_s = {timeout_s:g} s: {error}. "
+                message=f"no transform from {source_frame!r} to {target_frame!r} (target_frame or "
+                f"follow_fixed_frame) at {stamp.sec}.{stamp.nanosec:09d} within tf_timeout_s = "
+                f"{timeout_s:g} s: {error}. "
                 "Check the name, that both are in one tree (ros2 run tf2_tools view_frames), and "
                 "that the clocks agree",
             ) from error

@@ -46,7 +46,9 @@ def open_recording(path: Path, *, rate_hz: float | None = None) -> Recording:
         raise ValueError(f"rate is {rate_hz}; must be > 0 and finite [Hz]")
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"there is no {path}")
+        raise FileNotFoundError(
+            f"there is no {path}; give the path of a recording (docs/recordings.md has the formats)"
+        )
     if path.is_file():
         if path.suffix == ".sens":
             return SensRecording(path, rate_hz=rate_hz)

@@ -16,15 +16,18 @@ from lisa_ros.doctor.requirements import OPTIONAL, PYTHON_LOW, REQUIRED, in_rang
 
 # Message packages that the node imports, and the generated ones of this package.
 MESSAGE_MODULES = (
+    "builtin_interfaces.msg",
     "diagnostic_msgs.msg",
     "geometry_msgs.msg",
     "lifecycle_msgs.msg",
     "rcl_interfaces.msg",
+    "rosgraph_msgs.msg",
     "sensor_msgs.msg",
     "std_msgs.msg",
+    "std_srvs.srv",
     "visualization_msgs.msg",
 )
-OWN_MODULES = ("lisa_ros.msg", "lisa_ros.srv")
+OWN_MODULES = ("lisa_ros.action", "lisa_ros.msg", "lisa_ros.srv")
 
 
 def check_python(version: tuple[int, ...]) -> Finding:
@@ -140,7 +143,7 @@ def ros_installation() -> list[Finding]:
         check_imports(
             "interfaces",
             {name: import_error(name) for name in OWN_MODULES},
-            good="lisa_ros.msg and lisa_ros.srv are built",
+            good=f"{', '.join(OWN_MODULES)} are built",
             remedy="Build them (colcon build, or make build), then source install/setup.bash",
         ),
     ]

@@ -49,8 +49,13 @@ class OptionalModule:
 OPTIONAL: tuple[OptionalModule, ...] = (
     OptionalModule(
         module="tf2_ros",
-        purpose="parameter target_frame",
+        purpose="parameters target_frame and follow_fixed_frame",
         how="apt install ros-$ROS_DISTRO-tf2-ros-py",
+    ),
+    OptionalModule(
+        module="bondpy",
+        purpose="parameter bond_heartbeat_period",
+        how="apt install ros-$ROS_DISTRO-bondpy",
     ),
     OptionalModule(
         module="vision_msgs",

@@ -57,7 +57,7 @@ class Run:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
-        self.log = line("image: listening to /camera/color/image_raw/compressed")
+        self.log = line("listening stream=image topic=/camera/color/image_raw/compressed")
         replaced = 0
         for number in range(600):
             one = Request(
@@ -249,7 +249,7 @@ def traceback(run: Run) -> None:
 
 
 def guarded(run: Run) -> None:
-    run.log += line("error in _on_intent: ValueError('x')", "ERROR")
+    run.log += line("callback_failed callback=_on_intent error=\"ValueError('x')\"", "ERROR")
 
 
 def grow(run: Run) -> None:
@@ -316,9 +316,9 @@ def test_the_log_is_read_line_by_line() -> None:
         answered("find the cup")
         + line("answered intent=cup answer=yes total_s=1.0")
         + line('refused code=stale_frame message="the newest frame arrived 2 s ago"', "WARN")
-        + line("image_qos: /camera: a publisher's QoS offers less", "WARN")
+        + line('qos_incompatible code=image_qos message="a publisher offers less"', "WARN")
         + line('message_refused code=image_step count=3 message="image.step is 1"', "WARN")
-        + line("camera_info.d: the image has lens distortion", "WARN")
+        + line('lens_distorted message="the image has lens distortion"', "WARN")
         + line("follow_failed code=follow_failed message=12.5", "ERROR")
         + "[WARN] [1.2] [another_node]: stale_frame: not ours\n"
     )

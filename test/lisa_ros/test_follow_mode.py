@@ -211,19 +211,30 @@ def test_the_rate_can_be_limited_while_running(following: tuple[NodeRig, Camera]
     rig.until(lambda: len(rig.got["follow_state"]) == states + 1)
 
 
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (RuntimeError("the stand-in cannot look"), "follow_failed"),
+        (MemoryError("too large"), "out_of_memory"),
+    ],
+)
 def test_a_model_that_fails_ends_following_and_not_the_node(
-    following: tuple[NodeRig, Camera], fake: Any, monkeypatch: pytest.MonkeyPatch
+    following: tuple[NodeRig, Camera],
+    fake: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    code: str,
 ):
     rig, camera = following
 
     def broken(*_: Any, **__: Any) -> Any:
-        raise RuntimeError("the stand-in cannot look")
+        raise error
 
     monkeypatch.setattr(fake, "look", broken)
     camera.shoot(1)
     rig.until(lambda: not rig.got["follow_state"][-1].following)
     assert rig.got["follow_state"][-1].reason == "failed"
-    assert rig.refused("follow_failed") == 1
+    assert rig.refused(code) == 1
     rig.works(90.0)
 
 

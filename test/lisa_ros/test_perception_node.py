@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -15,6 +16,7 @@ from geometry_msgs.msg import TransformStamped
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState
 from node_rig import NodeRig
+from rcl_interfaces.msg import Log
 from rcl_interfaces.srv import DescribeParameters
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -410,12 +412,45 @@ def test_parameters_over_ros(start: Callable[..., NodeRig]):
     assert rig.got["targets"][0].targets == [], "the fake is sure by 0.9 only"
     assert rig.set("score_threshold", 0.5).successful
     rig.works(2.0)
-    assert not rig.set("score_threshold", 2.0).successful
+    too_high = rig.set("score_threshold", 2.0)
+    assert not too_high.successful
+    assert "score_threshold" in too_high.reason
+    assert "range" in too_high.reason
     contradiction = rig.set("min_depth_m", 50.0)
     assert not contradiction.successful
     assert "min_depth_m" in contradiction.reason
-    assert not rig.set("model", "other").successful
+    fixed = rig.set("model", "other")
+    assert not fixed.successful
+    assert "read-only" in fixed.reason
+    assert "model" in fixed.reason
     rig.works(3.0)
+
+
+def test_each_line_of_the_log_is_an_event_with_fields(start: Callable[..., NodeRig]):
+    lines: list[str] = []
+
+    def hear(line: Log) -> None:
+        if line.name == "perception_node":
+            lines.append(line.msg)
+
+    rig = start()
+    rig.robot.create_subscription(Log, "/rosout", hear, 100)
+    rig.until(lambda: rig.node.count_subscribers("/rosout") == 1)
+    rig.activate()
+    rig.image.publish(rig.make.image(5.0, encoding="bayer_rggb8"))
+    rig.until(lambda: rig.refused("image_encoding") == 1)
+    rig.frame(6.0)
+    rig.say("")
+    rig.until(lambda: rig.refused("intent_empty") == 1)
+    rig.say("find it")
+    rig.answers(1)
+    rig.frame(2.0)  # more than a second back
+    assert rig.change(Transition.TRANSITION_DEACTIVATE)
+    events = {"loading", "configured", "activated", "message_refused", "refused", "answered"}
+    rig.until(lambda: events | {"clock_jump"} <= {line.split(" ")[0] for line in lines})
+    field = r'[a-z_0-9]+=("([^"\\]|\\.)*"|[^\s"=]+)'
+    for line in lines:
+        assert re.fullmatch(f"[a-z_0-9]+( {field})*", line), line
 
 
 def test_an_unknown_dtype_fails_to_configure(start: Callable[..., NodeRig]):

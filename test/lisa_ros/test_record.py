@@ -21,7 +21,14 @@ from std_msgs.msg import String
 
 from lisa_ros.bag_writer import McapFile, definition, message_types
 from lisa_ros.conversion import mask_to_image
-from lisa_ros.msg import InstanceMask, InstanceMasks, Target3D, Targets
+from lisa_ros.msg import (
+    FollowedTarget,
+    FollowState,
+    InstanceMask,
+    InstanceMasks,
+    Target3D,
+    Targets,
+)
 from lisa_ros.qos import RESULT_OUTPUT
 from lisa_ros.record import TOPICS, Recorder, type_name
 from lisa_ros.transport import FASTDDS_TRANSPORT_DEFAULT, FASTDDS_TRANSPORT_VARIABLE
@@ -53,6 +60,11 @@ def results(make: Any) -> dict[str, Any]:
             targets=[Target3D(header=header, id=3, has_3d=True, point=Point(x=0.1, y=0.2, z=1.5))],
         ),
         "target_point": PointStamped(header=header, point=Point(x=0.1, y=0.2, z=1.5)),
+        "follow_state": FollowState(
+            header=header,
+            following=True,
+            targets=[FollowedTarget(id=3, state=FollowedTarget.STATE_LOST)],
+        ),
         "answer": String(data="It is this: ü."),
     }
 
@@ -99,6 +111,8 @@ def test_results_over_dds_into_mcap(make: Any, tmp_path: Path, context: None):
             if topic == "targets":
                 assert understood.targets[0].point.z == 1.5
                 assert understood.targets[0].REASON_NO_DEPTH == "no_depth"
+            if topic == "follow_state":
+                assert understood.targets[0].state == understood.targets[0].STATE_LOST == "lost"
             if topic == "instance_masks":
                 assert bytes(understood.instances[0].mask.data) == bytes(sent["target_mask"].data)
     assert found == {topic: [message] * 2 for topic, message in sent.items()}

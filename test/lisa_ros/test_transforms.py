@@ -183,7 +183,9 @@ def test_transforms_are_forgotten_when_time_jumps_back(monkeypatch: pytest.Monke
 def test_a_missing_tf2_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "tf2_ros", None)
     transforms = Tf2Transforms(node=None)
-    with pytest.raises(TransformError, match=r"target_frame is set.*Install it") as caught:
+    with pytest.raises(
+        TransformError, match=r"target_frame or follow_fixed_frame is set.*Install it"
+    ) as caught:
         transforms.lookup("base_link", "camera", Time(sec=1), 0.1)
     assert caught.value.code == "no_tf2"
     same = transforms.lookup("camera", "camera", Time(sec=1), 0.1)

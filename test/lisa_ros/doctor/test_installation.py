@@ -117,6 +117,26 @@ def test_a_middleware_that_ends_the_process_does_not_end_the_doctor(
     assert module.rclpy_error.__wrapped__() is None
 
 
+def test_all_interfaces_that_the_package_uses_are_tried():
+    used = set()
+    for path in (ROOT / "lisa_ros").glob("*.py"):
+        used |= set(
+            re.findall(r"^\s*from (\w+)\.(?:msg|srv|action) import", path.read_text(), re.M)
+        )
+    used.discard("rclpy")
+    assert used - {"lisa_ros"} == {name.split(".")[0] for name in module.MESSAGE_MODULES}
+    folders = [one for one in ("action", "msg", "srv") if any((ROOT / one).glob(f"*.{one}"))]
+    assert sorted(module.OWN_MODULES) == [f"lisa_ros.{one}" for one in folders]
+
+
+def test_what_a_parameter_needs_is_among_the_optional_modules():
+    """Of the modules that lisa_ros imports only when a parameter or a topic asks for them."""
+    named = {one.module for one in OPTIONAL}
+    for path in (ROOT / "lisa_ros").glob("*.py"):
+        for name in re.findall(r"import_module\(\"(\w+)", path.read_text()):
+            assert name in named, path.name
+
+
 def test_optional_modules_are_never_a_fault():
     for present in ((), ("tf2_ros",), tuple(one.module for one in OPTIONAL)):
         findings = check_optional(present)
