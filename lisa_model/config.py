@@ -11,6 +11,9 @@ from typing import Any
 
 from lisa_model.calibration import Calibration
 
+# Of a folder that training wrote.
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
 SEG_TOKEN = "[SEG]"
 IM_START_TOKEN = "<im_start>"
 IM_END_TOKEN = "<im_end>"

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lisa_model.base_weights import ensure_base_weights
-from lisa_model.config import LisaConfig
+from lisa_model.config import CONFIG_FILE, WEIGHTS_FILE, LisaConfig
 from lisa_model.errors import WeightsCorruptError, WeightsMissingError
 from lisa_model.language import LanguageModel
 from lisa_model.mask_head import MaskHead
@@ -22,8 +22,6 @@ TRAINED_BUFFERS = (
     "language.codebook",
     "mask_head.position.positional_encoding_gaussian_matrix",
 )
-WEIGHTS_FILE = "model.safetensors"
-CONFIG_FILE = "config.json"
 CHECKSUM_FILE = "SHA256SUMS"  # as sha256sum writes it, so that `sha256sum -c` checks it too
 
 

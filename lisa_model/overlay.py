@@ -30,11 +30,26 @@ def tint_mask(
     """Tint a mask (H, W) in a picture (H, W, 3), in place, and draw its outline."""
     blended = picture[mask] * (1.0 - OPACITY) + np.array(colour) * OPACITY
     picture[mask] = blended.astype(np.uint8)
+    outline_mask(picture, mask, ((255, 255, 255), thickness + 1), (colour, thickness))
+
+
+def outline_mask(
+    picture: NDArray[np.uint8], mask: NDArray[np.bool_], *pens: tuple[Colour, int]
+) -> None:
+    """Draw a mask's outline in a picture (H, W, 3), in place, with each (colour, px) in turn."""
     outlines, _ = cv2.findContours(
         mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
-    cv2.drawContours(picture, outlines, -1, (255, 255, 255), thickness + 1, cv2.LINE_AA)
-    cv2.drawContours(picture, outlines, -1, colour, thickness, cv2.LINE_AA)
+    for colour, thickness in pens:
+        cv2.drawContours(picture, outlines, -1, colour, thickness, cv2.LINE_AA)
+
+
+def resized_mask(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """A mask at another size (width, height), by its nearest pixels."""
+    small: NDArray[np.bool_] = (
+        cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    )
+    return small
 
 
 def write_line(

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -71,7 +72,7 @@ class TinySegmenter(ReasoningSegmenter):
         device: torch.device,
         dtype: torch.dtype,
         cache_dir: Path | None = None,
-    ) -> TinySegmenter:
+    ) -> Self:
         """Open a model by preset name, or a folder that :mod:`training` wrote.
 
         Args:
@@ -97,7 +98,8 @@ class TinySegmenter(ReasoningSegmenter):
         return self.model.language.added_embedding.device
 
     @contextmanager
-    def _autocast(self) -> Iterator[None]:
+    def autocast(self) -> Iterator[None]:
+        """Inference in the model's dtype."""
         enabled = self.dtype is not torch.float32
         with (
             torch.inference_mode(),
@@ -119,11 +121,18 @@ class TinySegmenter(ReasoningSegmenter):
         """
         check_image(image)
         model, config = self.model, self.model.config
-        with self._autocast():
+        with self.autocast():
             seen = see(model, image, config.patches)
             report(on_progress, Stage.READING)
             prefix = self._prefix(model.projector(seen.vision, seen.features, seen.rgb))
         return EncodedImage(image=image.copy(), seen=seen, prefix=prefix)
+
+    def kept(self, image: NDArray[np.uint8], on_progress: OnProgress | None = None) -> EncodedImage:
+        """As :meth:`encode`; the last image is kept, and not encoded again."""
+        key = frame_key(image)
+        if self._last is None or self._last[0] != key:
+            self._last = (key, self.encode(image, on_progress))
+        return self._last[1]
 
     def _prefix(self, visual: Tensor) -> Cache:
         language = self.model.language
@@ -158,10 +167,7 @@ class TinySegmenter(ReasoningSegmenter):
         check_image(image)
         clock = Clock()
         report(on_progress, Stage.READING)
-        key = frame_key(image)
-        if self._last is None or self._last[0] != key:
-            self._last = (key, self.encode(image, on_progress))
-        encoded = self._last[1]
+        encoded = self.kept(image, on_progress)
         clock.lap("encode_image_s")
         stop = not explain if stop_at_seg is None else stop_at_seg
         tokens = max_new_tokens or DEFAULT_NEW_TOKENS
@@ -190,7 +196,7 @@ class TinySegmenter(ReasoningSegmenter):
         on_progress: OnProgress | None = None,
     ) -> SegmentationResult:
         language = self.model.language
-        with self._autocast():
+        with self.autocast():
             question = language.vocabulary.question(prompt)
             report(on_progress, Stage.ANSWERING)
             ids, rows = language.generate(
@@ -202,16 +208,7 @@ class TinySegmenter(ReasoningSegmenter):
             )
             clock.lap("language_s")
             report(on_progress, Stage.MARKING)
-            presence = None
-            if language.codebook is not None:
-                presence = self.model.mask_head.log_presence(
-                    encoded.seen.features, language.codebook
-                )
-            # Without a row there is no prompt, and no mask.
-            width = self.model.config.out_dim
-            prompts = language.prompts(rows, presence) if len(rows) else rows.new_zeros(0, width)
-            which = language.referents(rows) if len(rows) else None
-            logits, scores = self.masks(encoded, prompts, referents=which, on_progress=on_progress)
+            prompts, logits, scores = self.mark(encoded, rows, on_progress)
         clock.lap("masks_s")
         return SegmentationResult(
             text=language.vocabulary.decode(ids),
@@ -222,6 +219,27 @@ class TinySegmenter(ReasoningSegmenter):
             timings=clock.laps,
             queries=prompts.float().cpu().numpy(),
         )
+
+    def mark(
+        self, encoded: EncodedImage, rows: Tensor, on_progress: OnProgress | None = None
+    ) -> tuple[Tensor, NDArray[np.float32], NDArray[np.float32]]:
+        """What the states (n, llm_dim) that predict a [SEG] mark; within :meth:`autocast`.
+
+        Returns:
+            prompts (n, out_dim), and logits and scores of :meth:`masks`.
+        """
+        language = self.model.language
+        # Without a row there is no prompt, and no mask.
+        prompts, which = rows.new_zeros(0, self.model.config.out_dim), None
+        if len(rows):
+            presence = None
+            if language.codebook is not None:
+                presence = self.model.mask_head.log_presence(
+                    encoded.seen.features, language.codebook
+                )
+            prompts, which = language.prompts(rows, presence), language.referents(rows)
+        logits, scores = self.masks(encoded, prompts, referents=which, on_progress=on_progress)
+        return prompts, logits, scores
 
     def masks(
         self,
@@ -248,7 +266,7 @@ class TinySegmenter(ReasoningSegmenter):
         logits = np.empty((len(prompts), height, width), dtype=np.float32)
         scores = np.empty(len(prompts), dtype=np.float32)
         patches = self.model.config.zoom_patches if zoom else 0
-        with self._autocast():
+        with self.autocast():
             for row, prompt in enumerate(prompts):
                 guess = best_guess(
                     self.model,
@@ -298,7 +316,7 @@ class TinySegmenter(ReasoningSegmenter):
         prompts = torch.from_numpy(checked_queries(queries, model.config.out_dim)).to(self.device)
         height, width = image.shape[:2]
         before_pass = partial(report, on_progress, Stage.READING)
-        with self._autocast():
+        with self.autocast():
             before_pass()
             if region is not None:
                 check_region(region, image)

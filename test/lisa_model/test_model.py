@@ -3,8 +3,9 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
+from lisa_model.config import CONFIG_FILE, WEIGHTS_FILE
 from lisa_model.errors import WeightsCorruptError, WeightsMissingError
-from lisa_model.model import CHECKSUM_FILE, CONFIG_FILE, WEIGHTS_FILE, LisaModel, sha256
+from lisa_model.model import CHECKSUM_FILE, LisaModel, sha256
 from lisa_model.segmenter import ReasoningSegmenter
 from lisa_model.tiny_segmenter import WEIGHTS
 

@@ -5,7 +5,6 @@ Every stage goes on where it was interrupted.
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,7 +17,7 @@ from training.claims.registry import How, Intents
 from training.claims.samples import WORDINGS, Sample, draw_samples
 from training.experiments import stages
 from training.experiments.errors import ExperimentError
-from training.experiments.places import RECORDS, REPORT, Places
+from training.experiments.places import Places
 from training.experiments.runs import Run
 from training.experiments.stages import DEVICE, MAX_NEW_TOKENS, Carried
 from training.homereason.files import read_questions
@@ -132,9 +131,6 @@ def score(run: Run, places: Places) -> None:
     from training.household.evaluate import AskedContender
 
     settings = run.settings
-    asked = homereason.load_questions(places.frames, settings["split"], places.scored)
-    if settings["limit"] is not None:
-        asked = homereason.spread(asked, settings["limit"])
     model, how = str(places.folder(run.needs[0])), How(settings["how"])
     asking = None
     two_stages = how in (How.TWO_STAGE_MATCH, How.TWO_STAGE_LLM)
@@ -158,17 +154,15 @@ def score(run: Run, places: Places) -> None:
             asking, protocol = forced.ask, forced.protocol
     outcomes = homereason.evaluate(
         segmenter=segmenter,
-        questions=asked,
+        questions=stages.asked_of(run, places),
         max_new_tokens=MAX_NEW_TOKENS,
         joined=two_stages,
         asking=asking,
     )
     report = homereason.report(outcomes, split=settings["split"], model=name, protocol=protocol)
     print(homereason.table(report), flush=True)
-    folder = places.folder(run.id)
-    homereason.write_records(folder / RECORDS, outcomes[homereason.MODEL])
-    text = json.dumps(report | {"run": run.as_dict()}, indent=1)
-    (folder / REPORT).write_text(text + "\n", encoding="utf-8")
+    rows = [homereason.as_record(one) for one in outcomes[homereason.MODEL]]
+    stages.write_score(run, places, report, rows)
 
 
 STAGES: Mapping[str, Carried] = {

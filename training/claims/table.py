@@ -14,8 +14,9 @@ from training.claims.plan import score_id
 from training.claims.registry import CLAIMS, Claim
 from training.experiments import tables
 from training.experiments.statistics import Scores, scores
-from training.experiments.tables import head, line, points_cell, steps_of, value_cell
+from training.experiments.tables import points_cell, steps_of, value_cell
 from training.homereason.choose import IMPLICIT
+from training.markdown import head, line
 
 HEADS = (
     "",

@@ -7,8 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from lisa_model.language import copy_cache
-from lisa_model.segmenter import frame_key
-from lisa_model.tiny_segmenter import EncodedImage, TinySegmenter
+from lisa_model.tiny_segmenter import TinySegmenter
 from training.homereason.question import Question, answer_for
 from training.household.evaluate import Answer
 from training.tiny.packing import pack_question
@@ -38,7 +37,6 @@ class TeacherForced:
     def __init__(self, segmenter: TinySegmenter) -> None:
         self._segmenter = segmenter
         self.name = segmenter.name
-        self._last: tuple[bytes, EncodedImage] | None = None
 
     def ask(self, image: NDArray[np.uint8], question: Question) -> Answer:
         """Masks of the given answer's [SEG].
@@ -51,28 +49,13 @@ class TeacherForced:
         Returns:
             the answer and masks (n, H, W), n at least 1.
         """
-        segmenter, model = self._segmenter, self._segmenter.model
-        key = frame_key(image)
-        if self._last is None or self._last[0] != key:
-            self._last = (key, segmenter.encode(image))
-        encoded, language = self._last[1], model.language
+        segmenter, language = self._segmenter, self._segmenter.model.language
+        encoded = segmenter.kept(image)
         answer = given_answer(question)
         text = " ".join(question.text.split())
         packed = pack_question(language, text, answer, whole=False)
-        with (
-            torch.inference_mode(),
-            torch.autocast(
-                segmenter.device.type,
-                torch.bfloat16,
-                enabled=segmenter.dtype is not torch.float32,
-            ),
-        ):
+        with segmenter.autocast():
             ids = torch.tensor([packed.ids], device=segmenter.device)
             states = language.states(language.embed(ids), cache=copy_cache(encoded.prefix))
-            rows = states[0, list(packed.segs)]
-            presence = None
-            if language.codebook is not None:
-                presence = model.mask_head.log_presence(encoded.seen.features, language.codebook)
-            prompts = language.prompts(rows, presence)
-            logits, scores = segmenter.masks(encoded, prompts, referents=language.referents(rows))
+            _, logits, scores = segmenter.mark(encoded, states[0, list(packed.segs)])
         return Answer(answer, logits > 0, scores)

@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from lisa_model.config import LisaConfig
+from lisa_model.config import CONFIG_FILE, WEIGHTS_FILE, LisaConfig
 from training.design.plan import plan_inference
 from training.design.settings import INFERENCE
 from training.experiments.command import add_scoring, chosen, drive, new_parser, read_data
@@ -22,8 +22,6 @@ from training.experiments.runs import Run
 from training.homereason.files import questions_folder
 
 WORK = "data/design"
-# As lisa_model.model names them; importing it takes seconds.
-_CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -49,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     )
 
     def planned() -> list[Run]:
-        files = [args.model / _CONFIG, args.model / _WEIGHTS]
+        files = [args.model / CONFIG_FILE, args.model / WEIGHTS_FILE]
         model = fingerprint(files, remedy="--model must be a folder that training wrote")
         return plan_inference(
             chosen(args.choice, INFERENCE),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lisa_model.config import WEIGHTS_FILE
 from lisa_model.language import LanguageModel
-from lisa_model.model import WEIGHTS_FILE
 from lisa_model.rgbd import RgbdFrame, load_frame
 from lisa_model.segmenter import DTYPES
 from lisa_model.tiny_segmenter import TinySegmenter
 from training.design.settings import FULL
-from training.experiments.places import RECORDS, REPORT, Places
+from training.experiments.places import Places
 from training.experiments.runs import Run
-from training.experiments.stages import DEVICE, MAX_NEW_TOKENS
+from training.experiments.stages import DEVICE, MAX_NEW_TOKENS, asked_of, write_score
 from training.homereason import evaluate as homereason
 from training.homereason.question import Question
 from training.homereason.scoring import Outcome
-from training.household.evaluate import REFERENCE_AREA
+from training.household.evaluate import reference_area
 
 
 def open_in(
@@ -87,8 +86,8 @@ class Areas:
         """Note one answer."""
         height, width = frame.ids.shape
         self.sizes.add((width, height))
-        area = float(frame.mask(question.ids).sum()) * REFERENCE_AREA / frame.ids.size
-        self.areas.append(area if len(question.targets) == 1 else None)
+        one = len(question.targets) == 1
+        self.areas.append(reference_area(frame.mask(question.ids)) if one else None)
 
 
 def records(outcomes: Sequence[Outcome], areas: Sequence[float | None]) -> list[dict[str, Any]]:
@@ -101,16 +100,14 @@ def records(outcomes: Sequence[Outcome], areas: Sequence[float | None]) -> list[
     for one, area in zip(outcomes, areas, strict=True):
         first = one.frame not in seen
         seen.add(one.frame)
-        out.append(asdict(one) | {"iou": one.score.iou, "area_px": area, "new_image": first})
+        out.append(homereason.as_record(one) | {"area_px": area, "new_image": first})
     return out
 
 
 def score_run(run: Run, places: Places) -> None:
     """Write report and records of a score run."""
     settings = run.settings
-    asked = homereason.load_questions(places.frames, settings["split"], places.scored)
-    if settings["limit"] is not None:
-        asked = homereason.spread(asked, settings["limit"])
+    asked = asked_of(run, places)
     folder = str(places.folder(run.needs[0])) if run.needs else places.model
     segmenter = open_in(
         folder,
@@ -137,15 +134,10 @@ def score_run(run: Run, places: Places) -> None:
     )
     print(homereason.table(report), flush=True)
     report |= {
-        "run": run.as_dict(),
         "config": segmenter.model.config.to_dict(),
         "sizes": sorted(watching.sizes),
         "weights_mb": (Path(folder) / WEIGHTS_FILE).stat().st_size / 1e6,
         "threads": torch.get_num_threads(),
         "load": load,
     }
-    here = places.folder(run.id)
-    rows = records(outcomes[homereason.MODEL], watching.areas)
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    (here / RECORDS).write_text(text, encoding="utf-8")
-    (here / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_score(run, places, report, records(outcomes[homereason.MODEL], watching.areas))

@@ -24,9 +24,10 @@ from training.experiments import tables
 from training.experiments.errors import ExperimentError
 from training.experiments.places import REPORT
 from training.experiments.statistics import Scores, scores
-from training.experiments.tables import Records, head, line, points_cell, steps_of, value_cell
+from training.experiments.tables import Records, points_cell, steps_of, value_cell
 from training.homereason.choose import IMPLICIT
 from training.household.evaluate import AREA_EDGES, REFERENCE_AREA
+from training.markdown import head, line
 
 HEADS = (
     "",

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from training.markdown import head, line
+
 _FILE = Path(__file__).parent / "published.yaml"
 _LABELS = {"giou": "gIoU", "ciou": "cIoU", "n_acc": "N-acc", "t_acc": "T-acc"}
 
@@ -48,9 +50,7 @@ def markdown(report: dict[str, Any]) -> str:
         cells = [_cell(result["groups"][group], measure) for _, group, measure in wanted]
         who = f"**{result['contender']}**"
         rows.append([who, result["protocol"], f"{counts['images']}", *cells])
-    lines = [_line(["method", "protocol", "images", *heads])]
-    lines.append(_line(["---"] * (3 + len(heads))))
-    lines += [_line(row) for row in rows]
+    lines = [*head(["method", "protocol", "images", *heads]), *map(line, rows)]
     title = f"{report['set']} {report['split']}: {report['counts']['scored_images']} of "
     title += f"{report['counts']['images']} images scored"
     notes = [f"[{n}] {_source(key)}" for key, n in sources.items()]
@@ -64,10 +64,6 @@ def _cell(figures: dict[str, Any], measure: str) -> str:
     interval = figures.get(f"{measure}_95")
     between = f" ({100 * interval[0]:.1f}-{100 * interval[1]:.1f})" if interval else ""
     return f"{100 * value:.1f}{between}"
-
-
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 def _source(key: str) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lisa_model.config import LisaConfig
-from training.experiments.places import RUN_FILE, Places, parse_places
+from training.experiments.places import RECORDS, REPORT, RUN_FILE, Places, parse_places
 from training.experiments.runs import Run, parse_run
+from training.homereason.question import Question
 
 DEVICE = "cpu"
 # Longest answer when scored.
@@ -51,6 +52,26 @@ def train_text(run: Run, places: Places, config: LisaConfig, **more: Any) -> Non
         compiled=places.compiled,
         **more,
     )
+
+
+def asked_of(run: Run, places: Places) -> dict[Path, list[Question]]:
+    """The questions that a score run asks, by frame."""
+    from training.homereason.evaluate import load_questions
+
+    settings = run.settings
+    return load_questions(places.frames, settings["split"], places.scored, limit=settings["limit"])
+
+
+def write_score(
+    run: Run, places: Places, report: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write the report of a score run, with the run, and one record a question."""
+    from training.homereason.evaluate import write_records
+
+    folder = places.folder(run.id)
+    write_records(folder / RECORDS, rows)
+    text = json.dumps({**report, "run": run.as_dict()}, indent=1)
+    (folder / REPORT).write_text(text + "\n", encoding="utf-8")
 
 
 def carry_out(stages: Mapping[str, Carried], description: str | None) -> None:

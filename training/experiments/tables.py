@@ -73,16 +73,6 @@ def points_cell(better: Scores, worse: Scores) -> str:
     return f"{100 * value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
 
 
-def line(cells: Sequence[str]) -> str:
-    """A row of a table."""
-    return f"| {' | '.join(cells)} |"
-
-
-def head(cells: Sequence[str]) -> list[str]:
-    """The first two lines of a table."""
-    return [line(cells), line(["---"] * len(cells))]
-
-
 def fill(page: str, kind: str, tables: Mapping[str, str]) -> str:
     """The page with the blocks between ``<!-- KIND: NAME -->`` and ``<!-- end: NAME -->`` renewed.
 

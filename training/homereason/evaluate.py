@@ -38,11 +38,15 @@ Watching = Callable[[Path, RgbdFrame, Question, NDArray[np.bool_], Outcome], Non
 
 
 def load_questions(
-    data: Path, split: str, questions: Path | None = None
+    data: Path, split: str, questions: Path | None = None, *, limit: int | None = None
 ) -> dict[Path, list[Question]]:
     """Questions by frame (its JSON), in file order; the test split includes the unseen models.
 
+    Args:
+        limit: so many frames, evenly spread; None for all.
+
     Raises:
+        ValueError: an unknown split, or a limit below 1.
         FileNotFoundError: there are no questions, or none of the frames they ask about.
     """
     if split not in ("val", "test"):
@@ -55,7 +59,7 @@ def load_questions(
             continue  # subset b is missing from the report then
         for one in read_questions(path):
             out.setdefault(data / name / f"{one.frame}.json", []).append(one)
-    return out
+    return out if limit is None else spread(out, limit)
 
 
 def evaluate(
@@ -231,9 +235,7 @@ def run(
         FileNotFoundError: there are no questions, saying how to make them.
         ValueError: an option does not fit.
     """
-    asked = load_questions(data, split, questions)
-    if limit is not None:
-        asked = spread(asked, limit)
+    asked = load_questions(data, split, questions, limit=limit)
     if not asked:
         raise FileNotFoundError(f"there are no questions of split {split}; build them first")
     opened = open_answering(
@@ -257,7 +259,7 @@ def run(
     if json_file is not None:
         _write(json_file, json.dumps(result, indent=1) + "\n")
     if records_file is not None:
-        write_records(records_file, outcomes[MODEL])
+        write_records(records_file, [as_record(one) for one in outcomes[MODEL]])
     if limits_folder is not None and collector is not None:
         write_limits(limits_folder, collector.findings, result)
     return result
@@ -276,9 +278,13 @@ def spread(asked: Mapping[Path, list[Question]], limit: int) -> dict[Path, list[
     return {path: asked[path] for path in paths[::step][:limit]}
 
 
-def write_records(path: Path, outcomes: Sequence[Outcome]) -> None:
-    """One outcome a line, as JSON."""
-    rows = [asdict(one) | {"iou": one.score.iou} for one in outcomes]
+def as_record(one: Outcome) -> dict[str, Any]:
+    """An outcome for JSON."""
+    return asdict(one) | {"iou": one.score.iou}
+
+
+def write_records(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """One record a line, as JSON."""
     _write(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 

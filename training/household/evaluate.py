@@ -105,6 +105,11 @@ def questions_of(frame: RgbdFrame, split: str) -> list[dict[str, Any]]:
     return frame_questions(frame.meta, split=split)  # type: ignore[arg-type]
 
 
+def reference_area(mask: NDArray[np.bool_]) -> float:
+    """Area of a mask (H, W) in pixels of 640 x 480."""
+    return float(mask.sum()) * REFERENCE_AREA / mask.size
+
+
 def baseline_masks(frame: RgbdFrame, rng: random.Random) -> dict[str, NDArray[np.bool_]]:
     """What needs no model: the whole image, the largest thing, a random thing (perfect masks)."""
     largest = max(frame.instances, key=lambda item: item.area)
@@ -137,10 +142,9 @@ def evaluate(
         if not frame.instances:
             continue
         rng = random.Random(f"baseline/{frame.name}")
-        scale = REFERENCE_AREA / frame.ids.size
         for item in questions_of(frame, split):
             truth = frame.mask(tuple(item["instances"]))
-            area = float(truth.sum()) * scale
+            area = reference_area(truth)
             clock = time.perf_counter()
             result = segmenter.segment(frame.color, item["intent"], max_new_tokens=max_new_tokens)
             seconds.append(time.perf_counter() - clock)

@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lisa_model.overlay import PALETTE, tint_mask
+from lisa_model.overlay import PALETTE, outline_mask, resized_mask, tint_mask
 from training.homereason.scoring import GOOD
 from training.household.evaluate import FOUND
+from training.markdown import line
 from training.photographs.answers import Answer, Answered
 
 PAGE, FIGURES, PICTURES = "index.html", "photographs.json", "pictures"
@@ -84,23 +85,11 @@ def draw(image: NDArray[np.uint8], one: Answer) -> NDArray[np.uint8]:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     out = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     for number, mask in enumerate(one.masks):
-        tint_mask(out, _fitted(mask, size), PALETTE[number % len(PALETTE)], thickness=1)
+        tint_mask(out, resized_mask(mask, size), PALETTE[number % len(PALETTE)], thickness=1)
     if one.intent.truth is not None:
-        outlines, _ = cv2.findContours(
-            _fitted(one.intent.truth, size).astype(np.uint8),
-            cv2.RETR_EXTERNAL,
-            cv2.CHAIN_APPROX_NONE,
-        )
-        for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 2)):
-            cv2.drawContours(out, outlines, -1, colour, thickness, cv2.LINE_AA)
+        truth = resized_mask(one.intent.truth, size)
+        outline_mask(out, truth, ((0, 0, 0), 4), ((255, 255, 255), 2))
     return out
-
-
-def _fitted(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
-    small: NDArray[np.bool_] = (
-        cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    )
-    return small
 
 
 def head(report: Mapping[str, Any]) -> str:
@@ -131,7 +120,7 @@ def table(photographs: Sequence[Mapping[str, Any]]) -> str:
     """
     lines = ["| photograph | intent | score | IoU | result |", "|---|---|---|---|---|"]
     for cells in _rows(photographs):
-        lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
+        lines.append(line([cell.replace("|", "/") for cell in cells]))
     return "\n".join(lines)
 
 

@@ -78,11 +78,13 @@ def gather(segmenter: Witness, frames: Path, *, limit: int | None = None) -> lis
         chosen = sorted(random.Random(0).sample(range(len(asked)), min(limit, len(asked))))
         asked = [asked[k] for k in chosen]
     out = []
+    frame, shown = None, None
     for path, one in asked:
-        frame = load_frame(path, depth=False)
+        if frame is None or path != shown:  # questions of a frame stand together
+            frame, shown = load_frame(path, depth=False), path
         segmenter.seen.clear()
         result = segmenter.segment(frame.color, one.text)
-        truth = np.isin(frame.ids, one.ids) if one.ids else np.zeros(frame.ids.shape, bool)
+        truth = frame.mask(one.ids)
         for mask, (expected, presence) in zip(result.masks, segmenter.seen, strict=True):
             found = score_mask(mask, truth).iou if one.ids else 0.0
             out.append(
@@ -133,10 +135,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=None, help="so many questions")
     args = parser.parse_args()
-    model = LisaModel.from_trained(args.model)
-    model.config = replace(model.config, calibration=None)
-    model.language.merge_lora()
-    witness = Witness(model=model, name=model.config.name, dtype=torch.bfloat16)
+    witness = Witness.open(str(args.model), device=torch.device("cpu"), dtype=torch.bfloat16)
+    witness.model.config = replace(witness.model.config, calibration=None)
     evidence = gather(witness, args.frames, limit=args.limit)
     calibration = fit(evidence)
     vain = [e for e in evidence if not e.fits]

@@ -2,6 +2,7 @@ import random
 
 import pytest
 from homereason_scenes import scene, thing
+from told_training import told_training
 
 from training.claims import stages
 from training.claims.plan import Budget, plan
@@ -94,16 +95,7 @@ def test_stages_are_told_what_the_variant_says(places, monkeypatch):
 
 
 def test_a_fine_tuning_begins_with_its_base(places, monkeypatch):
-    told = []
-
-    class Training:
-        def __init__(self, **given):
-            told.append(given)
-
-        def run(self):
-            told[-1]["ran"] = True
-
-    monkeypatch.setattr("training.tiny.stage_joint.JointTraining", Training)
+    told = told_training(monkeypatch)
     runs = by_id()
     joint, tuned = runs["seed3/joint/free_no_text"], runs["seed3/finetune/few_no_text"]
     monkeypatch.setitem(tuned.settings, "samples", 4)

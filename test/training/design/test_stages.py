@@ -1,4 +1,5 @@
 import pytest
+from told_training import told_training
 
 from training.design import stages
 from training.design.plan import Budget, plan_training
@@ -46,16 +47,7 @@ def test_stages_before_the_joint_one_are_told_the_variant(places, monkeypatch):
 
 
 def test_the_joint_stage_is_told_the_variant(places, monkeypatch):
-    told = []
-
-    class Training:
-        def __init__(self, **given):
-            told.append(given)
-
-        def run(self):
-            told[-1]["ran"] = True
-
-    monkeypatch.setattr("training.tiny.stage_joint.JointTraining", Training)
+    told = told_training(monkeypatch)
     runs = by_id()
     for name in ("base", "no_codebook", "frozen_head"):
         stages.train_joint(runs[f"seed3/joint/{name}"], places)

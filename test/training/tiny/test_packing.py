@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from small_llm import small_llm
 
 from training.tiny.packing import PackedQuestion, pack
 
@@ -21,16 +21,7 @@ class Tiny:
     """A random two-layer LLaMA behind the interface of LanguageModel."""
 
     def __init__(self):
-        torch.manual_seed(0)
-        config = LlamaConfig(
-            hidden_size=32,
-            intermediate_size=48,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            vocab_size=50,
-        )
-        self.base = LlamaForCausalLM(config).eval()
+        self.base = small_llm(words=50, layers=2).eval()
         self.vocabulary = Words()
 
     def embed(self, ids):

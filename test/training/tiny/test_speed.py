@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from small_llm import WIDTH, small_llm
 
 from lisa_model.base_weights import ensure_base_weights
 from lisa_model.config import LoraConfig, preset
@@ -16,18 +16,9 @@ from training.tiny.speed import quicken
 @pytest.fixture
 def language() -> LanguageModel:
     vocabulary = Vocabulary.load(ensure_base_weights(preset("lisa-tiny").llm))
-    torch.manual_seed(0)
-    llm = LlamaConfig(
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        vocab_size=vocabulary.base_size,
-        tie_word_embeddings=True,
-    )
-    config = replace(preset("lisa-tiny"), llm_dim=32, lora=LoraConfig(rank=2))
-    made = LanguageModel(config=config, base=LlamaForCausalLM(llm), vocabulary=vocabulary)
+    llm = small_llm(words=vocabulary.base_size, layers=2)
+    config = replace(preset("lisa-tiny"), llm_dim=WIDTH, lora=LoraConfig(rank=2))
+    made = LanguageModel(config=config, base=llm, vocabulary=vocabulary)
     for name, parameter in made.named_parameters():
         if "lora_B" in name:  # zero at first: without this, A would have no gradient
             torch.nn.init.normal_(parameter, std=0.1)
@@ -39,7 +30,7 @@ def passes(language: LanguageModel) -> list[torch.Tensor]:
     out = []
     generator = torch.Generator().manual_seed(1)
     for width in (9, 14):
-        seen = torch.randn(2, width, 32, generator=generator)
+        seen = torch.randn(2, width, WIDTH, generator=generator)
         allowed = torch.rand(2, 1, width, width, generator=generator) > 0.4
         mask = (allowed & torch.ones(width, width).tril().bool()) | torch.eye(width).bool()
         places = torch.arange(width).expand(2, -1)
@@ -66,7 +57,7 @@ def test_states_and_gradients_stay_the_same(language: LanguageModel, compiled: b
 
 def test_the_mask_is_heeded(language: LanguageModel):
     quicken(language, compiled=False)
-    seen = torch.randn(1, 6, 32, generator=torch.Generator().manual_seed(2))
+    seen = torch.randn(1, 6, WIDTH, generator=torch.Generator().manual_seed(2))
     mask = torch.ones(6, 6).tril().bool()[None, None].clone()
     mask[..., 5, 0] = False
     places = torch.arange(6)[None]

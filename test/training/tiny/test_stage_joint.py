@@ -8,12 +8,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from small_head import OUT_DIM, small_head
-from transformers import LlamaConfig, LlamaForCausalLM
+from small_llm import WIDTH, small_llm
 
 from lisa_model.base_weights import ensure_base_weights
-from lisa_model.config import LoraConfig, MaskHeadConfig, preset
+from lisa_model.config import WEIGHTS_FILE, LoraConfig, MaskHeadConfig, preset
 from lisa_model.language import LanguageModel, Vocabulary
-from lisa_model.model import WEIGHTS_FILE, LisaModel
+from lisa_model.model import LisaModel
 from training.household.taxonomy import load_categories
 from training.tiny import stage_joint
 from training.tiny.features import LoadedView, View
@@ -125,10 +125,9 @@ def vocabulary():
 
 def small_model(vocabulary, names, *, concepts):
     """A tiny random LLM in place of the base's, and a mask head to match."""
-    torch.manual_seed(0)
     config = replace(
         preset("lisa-tiny"),
-        llm_dim=32,
+        llm_dim=WIDTH,
         vision_dim=6,
         out_dim=OUT_DIM,
         concepts=concepts,
@@ -136,16 +135,8 @@ def small_model(vocabulary, names, *, concepts):
         lora=LoraConfig(rank=2),
         mask_head=SIZES,
     )
-    llm = LlamaConfig(
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        vocab_size=vocabulary.base_size,
-        tie_word_embeddings=True,
-    )
-    language = LanguageModel(config=config, base=LlamaForCausalLM(llm), vocabulary=vocabulary)
+    llm = small_llm(words=vocabulary.base_size, layers=1, heads=2)
+    language = LanguageModel(config=config, base=llm, vocabulary=vocabulary)
     language.reset_added_tokens()
     if concepts:
         language.codebook.copy_(names)

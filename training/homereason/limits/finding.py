@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lisa_model.rgbd import RgbdFrame
 from training.homereason.question import Question
 from training.homereason.scoring import GOOD, Outcome
-from training.household.evaluate import FOUND, REFERENCE_AREA
+from training.household.evaluate import FOUND, reference_area
 
 BACKGROUND = "background"
 
@@ -106,7 +106,7 @@ def find(
         path=path,
         question=question,
         outcome=outcome,
-        area_px=float(frame.mask(question.ids).sum()) * REFERENCE_AREA / frame.ids.size,
+        area_px=reference_area(frame.mask(question.ids)),
         marked=marked,
         on_target=number in question.ids,
         in_view=tuple(names.values()),

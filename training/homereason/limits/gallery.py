@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lisa_model.overlay import PALETTE, tint_mask, write_line
+from lisa_model.overlay import PALETTE, outline_mask, resized_mask, tint_mask, write_line
 from lisa_model.rgbd import RgbdFrame, load_frame
 from training.homereason.limits.finding import ANOTHER_THING, IN_VAIN, Finding
 
@@ -65,14 +65,9 @@ def tile(one: Finding, frame: RgbdFrame) -> NDArray[np.uint8]:
     size = (_WIDTH, _HEIGHT)
     out = np.full((_TILE_HEIGHT, _WIDTH, 3), 32, np.uint8)
     small = np.asarray(cv2.resize(frame.color, size, interpolation=cv2.INTER_AREA), np.uint8)
-    mask, truth = (
-        cv2.resize(plane.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-        for plane in (one.mask, frame.mask(one.question.ids))
-    )
-    tint_mask(small, mask, _ANSWER, thickness=1)
-    outlines, _ = cv2.findContours(truth.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    for colour, thickness in (((0, 0, 0), 3), (_TRUTH, 1)):
-        cv2.drawContours(small, outlines, -1, colour, thickness, cv2.LINE_AA)
+    tint_mask(small, resized_mask(one.mask, size), _ANSWER, thickness=1)
+    truth = resized_mask(frame.mask(one.question.ids), size)
+    outline_mask(small, truth, ((0, 0, 0), 3), (_TRUTH, 1))
     out[:_HEIGHT] = small
     for number, line in enumerate(_caption(one)):
         write_line(out, line, (4, _HEIGHT + (number + 1) * _LINE), scale=_SCALE)

@@ -17,6 +17,7 @@ from training.homereason.limits.gallery import RULE, choose, describe, write_gal
 from training.homereason.question import Question
 from training.homereason.scoring import GOOD, Outcome
 from training.household.evaluate import FOUND
+from training.markdown import head, line
 
 SEED = 0
 GALLERY = "gallery.jpg"
@@ -115,11 +116,10 @@ def markdown(result: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return "None."
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return "\n".join([*head(names), *map(line, rows)])
 
 
 def _share(value: float | None) -> str:
@@ -141,10 +141,10 @@ def _figures(what: str, groups: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _by_area(rows: Sequence[Mapping[str, Any]]) -> str:
-    head = ["area", "n", "gIoU", "found", "good"]
-    head += [f"explicit: {name}" for name in head[1:]]
+    names = ["area", "n", "gIoU", "found", "good"]
+    names += [f"explicit: {name}" for name in names[1:]]
     return _table(
-        head, [[_span(row), *_cells(row["all"]), *_cells(row["explicit"])] for row in rows]
+        names, [[_span(row), *_cells(row["all"]), *_cells(row["explicit"])] for row in rows]
     )
 
 
