@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lisa_model.metrics import score_mask
 from lisa_model.rgbd import RgbdFrame, load_frame
+from training.evaluation.items import evenly
 from training.homereason.files import UNSEEN, questions_folder, read_questions
 from training.homereason.limits.report import Collector, write_limits
 from training.homereason.question import SUBSETS, Question
@@ -273,9 +274,7 @@ def spread(asked: Mapping[Path, list[Question]], limit: int) -> dict[Path, list[
     """
     if limit < 1:
         raise ValueError(f"limit must be at least 1, got {limit}")
-    paths = list(asked)
-    step = max(1, len(paths) // limit)
-    return {path: asked[path] for path in paths[::step][:limit]}
+    return {path: asked[path] for path in evenly(list(asked), limit)}
 
 
 def as_record(one: Outcome) -> dict[str, Any]:

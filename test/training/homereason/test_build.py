@@ -186,3 +186,8 @@ def test_matching_and_calibration():
     assert expected_calibration_error([], []) is None
     assert expected_calibration_error([0.8, 0.8], [True, False]) == pytest.approx(0.3)
     assert expected_calibration_error([1.0, 0.05], [True, False]) == pytest.approx(0.025)
+
+
+def test_a_limit_above_half_of_the_frames_reaches_the_last_ones_too():
+    many = {Path(str(k)): [] for k in range(10)}
+    assert [str(path) for path in spread(many, 6)] == ["0", "1", "3", "5", "6", "8"]
