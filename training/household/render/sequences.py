@@ -85,10 +85,10 @@ SEQUENCES: dict[str, Sequence] = {
         intent="something to read",
         paths={"arc": ARC},
     ),
-    "phone_val": Sequence(  # a phone lies near the remote
+    "phone_val": Sequence(
         scene="val_00006",
-        target="tv_remote",
-        intent="Find the remote control.",
+        target="mobile_phone",
+        intent="Find the phone.",
         kind="explicit",
         paths={"pan": PAN, "arc": ARC},
     ),
