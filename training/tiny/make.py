@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from training.homereason.files import questions_folder
@@ -72,10 +72,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=Path, default=Path("data/homereason"))
     parser.add_argument("--work", type=Path, default=Path("data/tiny"))
-    parser.add_argument("--seed", type=int, default=0)
+    for one in fields(Recipe):
+        flag = "--" + one.name.replace("_", "-")
+        parser.add_argument(flag, type=int, default=one.default, help="default %(default)s")
     args = parser.parse_args()
+    recipe = Recipe(**{one.name: getattr(args, one.name) for one in fields(Recipe)})
     (args.work / f"seed{args.seed}").mkdir(parents=True, exist_ok=True)
-    for command in commands(args.frames, args.work, Recipe(seed=args.seed)):
+    for command in commands(args.frames, args.work, recipe):
         print("==", " ".join(command), flush=True)
         subprocess.run([sys.executable, "-u", "-m", *command], check=True)
     folder = args.work / f"seed{args.seed}" / "model"
