@@ -21,7 +21,9 @@ def write_questions(path: Path, questions: Iterable[Question]) -> None:
     """One JSON object a line."""
     lines = [json.dumps(one.as_dict(), ensure_ascii=False) for one in questions]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    part = path.with_suffix(".part")
+    part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    part.replace(path)
 
 
 def read_questions(path: Path) -> list[Question]:

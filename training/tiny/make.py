@@ -67,6 +67,27 @@ def commands(frames: Path, work: Path, recipe: Recipe) -> list[list[str]]:
     ]
 
 
+def after(command: list[str], flag: str) -> str:
+    """The value that follows a flag."""
+    return command[command.index(flag) + 1]
+
+
+def is_kept(command: list[str], frames: Path) -> bool:
+    """Whether a command builds questions that are there already, newer than all frames.
+
+    Building takes minutes and gives the same again. Delete them when the builder has changed.
+    """
+    if command[0] != "training.homereason.build":
+        return False
+    # What the builder writes last.
+    last = "train.jsonl" if "--only" in command else "small_talk.jsonl"
+    made = Path(after(command, "--out")) / last
+    # A frame that appears changes its folder's time.
+    folders = [one for one in frames.iterdir() if one.is_dir()] if frames.is_dir() else []
+    newest = max((one.stat().st_mtime for one in folders), default=0.0)
+    return made.is_file() and made.stat().st_mtime > newest
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -79,6 +100,9 @@ def main() -> None:
     recipe = Recipe(**{one.name: getattr(args, one.name) for one in fields(Recipe)})
     (args.work / f"seed{args.seed}").mkdir(parents=True, exist_ok=True)
     for command in commands(args.frames, args.work, recipe):
+        if is_kept(command, args.frames):
+            print(f"questions newer than the frames are kept: {after(command, '--out')}")
+            continue
         print("==", " ".join(command), flush=True)
         subprocess.run([sys.executable, "-u", "-m", *command], check=True)
     folder = args.work / f"seed{args.seed}" / "model"

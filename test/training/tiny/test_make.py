@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from training.tiny.make import Recipe, commands
+import pytest
 
-
-def after(command: list[str], flag: str) -> str:
-    return command[command.index(flag) + 1]
+from training.tiny.make import Recipe, after, commands, is_kept
 
 
 def test_the_stages_come_in_order_and_pass_their_files_on() -> None:
@@ -35,3 +34,23 @@ def test_questions_of_validation_do_not_depend_on_the_seed() -> None:
     first, other = (commands(Path("f"), Path("w"), Recipe(seed=seed))[0] for seed in (0, 1))
     assert first == other
     assert "--seed" not in first
+
+
+@pytest.mark.parametrize(("number", "last"), [(0, "small_talk.jsonl"), (1, "train.jsonl")])
+def test_questions_are_built_once_until_a_frame_appears(
+    tmp_path: Path, number: int, last: str
+) -> None:
+    frames = tmp_path / "frames"
+    (frames / "train").mkdir(parents=True)
+    made_by = commands(frames, tmp_path / "work", Recipe(passes=2))
+    build, others = made_by[number], made_by[2:]
+    assert not is_kept(build, frames)
+    made = Path(after(build, "--out")) / last
+    made.parent.mkdir(parents=True)
+    made.touch()
+    os.utime(frames / "train", (1000, 1000))
+    assert is_kept(build, frames)
+    assert not any(is_kept(one, frames) for one in others)
+    (frames / "train" / "new.json").touch()
+    os.utime(made, (2000, 2000))
+    assert not is_kept(build, frames)
