@@ -25,6 +25,7 @@ class Recipe:
         joint_steps: everything, 5 frames of up to 10 questions a step.
         crops: zoomed views cached per frame.
         passes: times that questions are drawn for each training frame.
+        calibration: validation questions that scores are fitted on, drawn at random.
         seed: of all that is drawn, except for the frames and the questions of validation and test.
     """
 
@@ -34,6 +35,7 @@ class Recipe:
     joint_steps: int = 1500
     crops: int = 1
     passes: int = 3
+    calibration: int = 600
     seed: int = 0
 
 
@@ -57,6 +59,7 @@ def commands(frames: Path, work: Path, recipe: Recipe) -> list[list[str]]:
     joint += [*(str(one) for one in passes), "--text", str(mine / "text.pt")]
     joint += ["--vision", str(mine / "vision.pt"), "--out", str(mine / "joint")]
     calibrate = ["training.tiny.calibrate", "--model", str(mine / "joint"), "--frames", str(frames)]
+    calibrate += ["--limit", str(recipe.calibration)]
     return [
         *out,
         [*cache, "--crops", str(recipe.crops)],

@@ -24,6 +24,7 @@ def test_the_stages_come_in_order_and_pass_their_files_on() -> None:
     assert after(joint, "--text") == after(text, "--out")
     assert after(joint, "--vision") == after(vision, "--out")
     assert after(vision, "--features") == after(joint, "--features") == cache[2]
+    assert after(calibrate, "--limit") == "600"
     assert after(calibrate, "--model") == after(joint, "--out")
     asked = [after(one, "--out") + "/train.jsonl" for one in builds]
     at = joint.index("--questions") + 1
