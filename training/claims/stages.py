@@ -80,6 +80,8 @@ def train_text(run: Run, places: Places) -> None:
         preset("lisa-tiny"),
         explicit_share=1.0,
         small_talk_rows=stage_text.SMALL_TALK_ROWS if run.settings["small_talk"] else 0,
+        # Referring expressions mean one thing each.
+        pair_rows=0 if referring else stage_text.PAIR_ROWS,
         draw=referring_intents(places) if referring else None,
     )
 

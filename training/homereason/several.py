@@ -59,12 +59,7 @@ def _purposes(scene: Scene, split: Split, rng: random.Random) -> list[tuple[Thin
     out += [
         (thing, rng.choice(load_facts()[fact].phrases[split])) for thing, fact in by_fact(scene)
     ]
-    # A comma or "and" inside a phrase would blur where the second thing begins.
-    return [
-        (thing, text)
-        for thing, text in out
-        if "," not in text and " and " not in text and not text.startswith("where")
-    ]
+    return [(thing, text) for thing, text in out if wording.plain(text)]
 
 
 def _both(scene: Scene, split: Split, rng: random.Random, group: Alike) -> str | None:

@@ -11,14 +11,13 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from training.homereason import names
+from training.homereason.knowledge import SPLITS
 from training.household.taxonomy import Split
 
 Wordings = Mapping[Split, tuple[str, ...]]
-
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 def _load() -> dict[str, Wordings]:
@@ -92,6 +91,11 @@ def set_down(wordings: tuple[str, ...]) -> list[str]:
 def self_contained(order: str) -> bool:
     """Does the order say what it is about ("pour it out" does not)?"""
     return not {"it", "them", "its", "one"} & set(order.lower().replace(",", " ").split())
+
+
+def plain(phrase: str) -> bool:
+    """Can a second thing follow? A comma or "and" would blur where it begins."""
+    return "," not in phrase and " and " not in phrase and not phrase.startswith("where")
 
 
 def wrapped(phrase: str, split: Split, rng: random.Random) -> str:

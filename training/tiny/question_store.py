@@ -6,10 +6,10 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from lisa_model.config import SEG_TOKEN
 from training.homereason.files import read_questions
 from training.homereason.question import Question
 from training.household.taxonomy import load_categories
+from training.tiny.text_pairs import answer_for, pair_answer
 
 # How often a kind is drawn, relative to the others that a frame offers. Where nothing fits, a lone
 # refusal beside eleven masks would hardly be learnt.
@@ -83,8 +83,7 @@ def spoken_answer(question: Question) -> str:
     if not question.targets:
         return question.answer
     categories = load_categories()
-    titles = [f"the {categories[one].title}" for one in question.categories]
+    titles = [categories[one].title for one in question.categories]
     if len(question.targets) == 1:
-        return f"It is {SEG_TOKEN}, {titles[0]}."
-    masks = " and ".join([SEG_TOKEN] * len(question.targets))
-    return f"They are {masks}, {' and '.join(titles)}."
+        return answer_for(titles[0])
+    return pair_answer(titles)

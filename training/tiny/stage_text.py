@@ -25,20 +25,20 @@ from training.household.language import IMPLICIT, explicit_intent, implicit_inte
 from training.household.taxonomy import Split, load_categories
 from training.tiny.name_space import name_vectors
 from training.tiny.speed import quicken
+from training.tiny.text_pairs import answer_for, draw_pair, pair_answer
 
 COSINE_SCALE = 16.0
 # Share of intents that name the thing; the others tell its purpose.
 EXPLICIT_SHARE = 0.3
 # Turns without a thing beside every spoken batch of 32 intents.
 SMALL_TALK_ROWS = 4
+# Intents that mean two things beside every spoken batch.
+PAIR_ROWS = 6
+# Validation intents for two things whose answers are looked at.
+PAIRS_CHECKED = 64
 
 # Draws (category index, intent).
 Draw = Callable[[random.Random], tuple[int, str]]
-
-
-def answer_for(title: str) -> str:
-    """The trained answer: the mask first, then what was understood."""
-    return f"It is [SEG], the {title}."
 
 
 def draw_intent(split: Split, rng: random.Random, explicit_share: float) -> tuple[int, str]:
@@ -71,11 +71,22 @@ def conversation(vocabulary: Vocabulary, turn: str, reply: str | None) -> tuple[
     return ids + (vocabulary.encode_answer(reply) if reply else []), len(ids) - 1
 
 
+def pair_sequence(
+    vocabulary: Vocabulary, intent: str, answer: str
+) -> tuple[list[int], tuple[int, int]]:
+    """Ids of an intent that means two things, and the positions that predict its [SEG]."""
+    ids = [*vocabulary.before_image(), *vocabulary.after_image(), *vocabulary.question(intent)]
+    full = vocabulary.encode_answer(answer)
+    first, second = (len(ids) + at - 1 for at, token in enumerate(full) if token == vocabulary.seg)
+    return ids + full, (first, second)
+
+
 def answer_vocabulary(vocabulary: Vocabulary) -> Tensor:
     """Ids that occur in any answer (sampled softmax always contains them)."""
     ids = {vocabulary.seg, vocabulary.eos}
     for category in load_categories().values():
         ids.update(vocabulary.encode_answer(answer_for(category.title)))
+        ids.update(vocabulary.encode_answer(pair_answer([category.title] * 2)))
     for group in SMALL_TALK:
         ids.update(vocabulary.encode_answer(group.reply))
     return torch.tensor(sorted(ids))
@@ -172,6 +183,7 @@ def train(
     seed: int,
     explicit_share: float = EXPLICIT_SHARE,
     small_talk_rows: int = SMALL_TALK_ROWS,
+    pair_rows: int = PAIR_ROWS,
     draw: Draw | None = None,
     compiled: bool = True,
     validate: bool = True,
@@ -181,6 +193,7 @@ def train(
     Args:
         explicit_share: of intents that name the thing, 0..1; 1 leaves all purposes out.
         small_talk_rows: turns without a thing beside every spoken batch.
+        pair_rows: intents that mean two things beside every spoken batch.
         draw: where intents come from; None for names and purposes of the taxonomy.
         compiled: see :func:`training.tiny.speed.quicken`.
         validate: print at the end how many validation intents are understood.
@@ -190,8 +203,9 @@ def train(
     """
     if not 0.0 <= explicit_share <= 1.0:
         raise ValueError(f"explicit_share must be 0..1, got {explicit_share}")
-    if small_talk_rows < 0:
-        raise ValueError(f"small_talk_rows must be at least 0, got {small_talk_rows}")
+    for name, number in (("small_talk_rows", small_talk_rows), ("pair_rows", pair_rows)):
+        if number < 0:
+            raise ValueError(f"{name} must be at least 0, got {number}")
     torch.manual_seed(seed)
     rng = random.Random(seed)
     names = name_vectors(config.out_dim)
@@ -244,7 +258,18 @@ def train(
             conversation(model.vocabulary, *draw_small_talk(rng))
             for _ in range(small_talk_rows if spoken else 0)
         ]
-        everything = [ids for ids, _ in rows + talk]
+        meant = [draw_pair("train", rng, explicit_share) for _ in range(pair_rows if spoken else 0)]
+        pairs = [
+            pair_sequence(model.vocabulary, text, pair_answer([titles[k] for k in both]))
+            for both, text in meant
+        ]
+        everything = [ids for ids, _ in [*rows, *talk]] + [ids for ids, _ in pairs]
+        # Of every [SEG]: row, position that predicts it, what it means.
+        segs = [(row, at, k) for row, ((_, at), (k, _)) in enumerate(zip(rows, drawn, strict=True))]
+        for row, ((_, places), (both, _)) in enumerate(
+            zip(pairs, meant, strict=True), start=len(rows) + len(talk)
+        ):
+            segs += [(row, at, k) for at, k in zip(places, both, strict=True)]
         width = max(len(ids) for ids in everything)
         ids = torch.tensor([r + [0] * (width - len(r)) for r in everything])
         rate = min(1.0, (step + 1) / 30) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
@@ -252,13 +277,14 @@ def train(
             group["lr"] = group["peak"] * max(rate, 0.02)
         with torch.autocast("cpu", torch.bfloat16):
             states = model.states(model.embed(ids))
-            seg = states[torch.arange(len(rows)), torch.tensor([p for _, p in rows])]
+            seg = states[[row for row, _, _ in segs], [at for _, at, _ in segs]]
         prompt = F.normalize(model.raw_prompts(seg), dim=1)
-        target = torch.tensor([k for k, _ in drawn])
+        target = torch.tensor([k for _, _, k in segs])
         loss = F.cross_entropy(COSINE_SCALE * prompt @ names.T, target, label_smoothing=0.05)
         if spoken:
             # "It is [SEG]": the answer's first token is predicted two before [SEG] is.
             begins = [seg_at - 2 for _, seg_at in rows] + [first_at for _, first_at in talk]
+            begins += [places[0] - 2 for _, places in pairs]
             where = [
                 (row, position)
                 for row, (r, begin) in enumerate(zip(everything, begins, strict=True))
@@ -297,6 +323,11 @@ def _print_validation(model: LanguageModel, names: Tensor) -> None:
     talk_first = first_words(model, validation_turns())
     share = sum(token == thing for token in talk_first) / len(talk_first)
     print(f"val small talk: answered like a thing {share:.3f} of {len(talk_first)}", flush=True)
+    rng = random.Random(1)
+    first = first_words(model, [draw_pair("val", rng, 0.5)[1] for _ in range(PAIRS_CHECKED)])
+    several = model.vocabulary.encode_answer(pair_answer(["x", "x"]))[0]
+    share = sum(token == several for token in first) / len(first)
+    print(f"val pairs: answered with several {share:.3f} of {len(first)}", flush=True)
 
 
 def main() -> None:

@@ -1,0 +1,79 @@
+"""Intents for two things, and what the text stage learns of them."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from lisa_model.base_weights import ensure_base_weights
+from lisa_model.config import preset
+from lisa_model.language import Vocabulary
+from training.homereason import names, wording
+from training.household.taxonomy import load_categories, purposes
+from training.tiny.stage_text import answer_vocabulary, pair_sequence
+from training.tiny.text_pairs import draw_pair, pair_answer
+
+CATEGORIES = list(load_categories())
+
+
+@pytest.fixture(scope="module")
+def vocabulary() -> Vocabulary:
+    return Vocabulary.load(ensure_base_weights(preset("lisa-tiny").llm))
+
+
+def said_of(category: int) -> set[str]:
+    """All that may stand for a thing in a training pair."""
+    one = CATEGORIES[category]
+    found = {names.the(name) for name in names.names_of(one)}
+    for kind in ("implicit_short", "imperative"):
+        found |= set(purposes(one, "train", kind))
+    return found
+
+
+def test_each_thing_is_meant_in_its_place() -> None:
+    rng = random.Random(0)
+    twice = 0
+    for _ in range(300):
+        (first, second), text = draw_pair("train", rng, 0.5)
+        if first == second:
+            twice += 1
+            several = {names.plural(name) for name in names.names_of(CATEGORIES[first])} - {None}
+            assert any(one in text for one in several)
+            continue
+        lower = text.lower()
+        begins = [
+            [lower.find(one.lower()) for one in said_of(k) if one.lower() in lower]
+            for k in (first, second)
+        ]
+        assert min(begins[0]) < max(begins[1])
+    assert 20 < twice < 80
+
+
+def test_only_names_where_purposes_are_left_out() -> None:
+    rng = random.Random(0)
+    for _ in range(200):
+        (first, second), text = draw_pair("train", rng, 1.0)
+        if first != second:
+            named = [{names.the(n) for n in names.names_of(CATEGORIES[k])} for k in (first, second)]
+            assert all(any(name.lower() in text.lower() for name in one) for one in named)
+
+
+def test_wordings_are_of_the_split() -> None:
+    rng = random.Random(0)
+    begins = tuple(one.split("{")[0] for one in (*wording.AND["val"], *wording.BOTH["val"]))
+    drawn = [draw_pair("val", rng, 1.0)[1] for _ in range(50)]
+    assert all(text.startswith(begins) for text in drawn)
+
+
+def test_both_seg_are_predicted_where_the_answer_holds_them(vocabulary: Vocabulary) -> None:
+    answer = pair_answer(["mug", "wine bottle"])
+    assert answer == "They are [SEG] and [SEG], the mug and the wine bottle."
+    ids, places = pair_sequence(vocabulary, "the mug and the bottle", answer)
+    assert [ids[at + 1] for at in places] == [vocabulary.seg] * 2
+    assert ids.count(vocabulary.seg) == 2
+    # "They are": the stage takes its first token for the one predicted two before [SEG] is.
+    first = vocabulary.encode_answer(answer)[0]
+    assert ids[places[0] - 1] == first
+    assert ids[places[0] + 2] == vocabulary.conjunction
+    assert set(vocabulary.encode_answer(answer)) <= set(answer_vocabulary(vocabulary).tolist())
