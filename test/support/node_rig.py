@@ -94,10 +94,14 @@ class NodeRig:
         assert self.node.release()
 
     def until(self, condition: Callable[[], Any], timeout: float = 10.0) -> None:
+        assert self.within(condition, timeout), "timed out"
+
+    def within(self, condition: Callable[[], Any], timeout: float) -> bool:
+        """Spin until a condition holds; False when it did not in time."""
         end = time.monotonic() + timeout
-        while not condition():
-            assert time.monotonic() < end, "timed out"
+        while not (held := bool(condition())) and time.monotonic() < end:
             self.executor.spin_once(timeout_sec=0.02)
+        return held
 
     def call(self, kind: Any, request: Any, timeout: float = 15.0) -> Any:
         future = self.clients[kind].call_async(request)
@@ -111,10 +115,7 @@ class NodeRig:
         """
         *_, last = self.clients.values()
         future = last.call_async(DescribeParameters.Request())
-        end = time.monotonic() + 1.0
-        while not future.done() and time.monotonic() < end:
-            self.executor.spin_once(timeout_sec=0.02)
-        return future.done()
+        return self.within(future.done, 1.0)
 
     def change(self, transition: int) -> bool:
         request = ChangeState.Request(transition=Transition(id=transition))
@@ -126,9 +127,8 @@ class NodeRig:
     def activate(self) -> None:
         assert self.change(Transition.TRANSITION_CONFIGURE)
         assert self.change(Transition.TRANSITION_ACTIVATE)
-        for publisher in (self.image, self.depth, self.info, self.intent):
-            found = lambda publisher=publisher: publisher.get_subscription_count() == 1  # noqa: E731
-            self.until(found, FOUND_WITHIN_S)
+        inputs = (self.image, self.depth, self.info, self.intent)
+        self.until(lambda: all(one.get_subscription_count() == 1 for one in inputs), FOUND_WITHIN_S)
 
     def frame(self, stamp: float, depth: bool = True, image: Image | None = None) -> None:
         """Publish one frame until the node has all of it: best effort may lose a message."""
@@ -149,9 +149,7 @@ class NodeRig:
             for stream in missing():
                 publisher, message = messages[stream]
                 publisher.publish(message)
-            again = time.monotonic() + 1.0
-            while missing() and time.monotonic() < again:
-                self.executor.spin_once(timeout_sec=0.02)
+            self.within(lambda: not missing(), 1.0)
 
     def set(self, name: str, value: Any) -> Any:
         """Set a parameter over ROS."""

@@ -46,10 +46,7 @@ def nothing_fits(scene: Scene, split: Split, rng: random.Random) -> Iterator[Que
             text = wording.wrapped(phrase, split, rng)
             yield _none(scene, category, text, phrase, rng, f"no {category}, nor its kin")
     for category in _some(gone, rng):
-        orders = [
-            one for one in purposes(category, split, "imperative") if wording.self_contained(one)
-        ]
-        if orders:
+        if orders := wording.orders(category, split):
             order = rng.choice(orders)
             text = wording.draw(wording.ORDER, split, rng, x=order)
             yield _none(scene, category, text, order, rng, f"no {category}, nor its kin")

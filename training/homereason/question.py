@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lisa_model.config import SEG_TOKEN
+from training.homereason import names
 
 KINDS = (
     "explicit",
@@ -105,3 +106,9 @@ def answer_for(targets: Sequence[object]) -> str:
     if len(targets) == 1:
         return f"It is {SEG_TOKEN}."
     return "They are " + " and ".join([SEG_TOKEN] * len(targets)) + "."
+
+
+def named_answer(titles: Sequence[str]) -> str:
+    """The same, with what was understood behind the masks: one title for each target."""
+    masks = answer_for(titles).removesuffix(".")
+    return f"{masks}, {' and '.join(map(names.the, titles))}."

@@ -24,13 +24,7 @@ def two_targets(scene: Scene, split: Split, rng: random.Random) -> Iterator[Ques
     orders = [
         (one, rng.choice(found))
         for one in meant_once(scene)
-        if (
-            found := [
-                order
-                for order in purposes(one.category, split, "imperative")
-                if wording.self_contained(order)
-            ]
-        )
+        if (found := wording.orders(one.category, split))
     ]
     for table, wordings in (
         ([(one, text) for one, text in named if text], wording.AND),

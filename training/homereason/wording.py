@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]
 
 from training.homereason import names
-from training.homereason.knowledge import SPLITS
-from training.household.taxonomy import Split
+from training.homereason.knowledge import FOLDER, SPLITS
+from training.household.taxonomy import Split, purposes
 
 Wordings = Mapping[Split, tuple[str, ...]]
 
@@ -26,7 +25,7 @@ def _load() -> dict[str, Wordings]:
     Raises:
         ValueError: naming a table that has no wordings for a split.
     """
-    path = Path(__file__).parent / "taxonomy" / "wordings.yaml"
+    path = FOLDER / "wordings.yaml"
     out: dict[str, Wordings] = {}
     for name, table in yaml.safe_load(path.read_text(encoding="utf-8")).items():
         if set(table) != set(SPLITS) or not all(table.values()):
@@ -67,6 +66,7 @@ SURFACE = _group("surface_")
 # Among things of one name or purpose, without a second thing: {x} "the mug" or "something ...".
 AMONG = _group("among_")
 BARE = frozenset({"{x}", "{s}"})
+# How wordings begin that ask to carry the thing.
 CARRIED = ("Pick up", "Fetch", "Bring", "Take", "Grab", "Give", "Could I have")
 
 
@@ -91,6 +91,11 @@ def set_down(wordings: tuple[str, ...]) -> list[str]:
 def self_contained(order: str) -> bool:
     """Does the order say what it is about ("pour it out" does not)?"""
     return not {"it", "them", "its", "one"} & set(order.lower().replace(",", " ").split())
+
+
+def orders(category: str, split: Split) -> list[str]:
+    """Orders that a category answers and that say what they are about."""
+    return [one for one in purposes(category, split, "imperative") if self_contained(one)]
 
 
 def plain(phrase: str) -> bool:

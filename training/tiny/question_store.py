@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from training.homereason.files import read_questions
-from training.homereason.question import Question
+from training.homereason.question import Question, named_answer
 from training.household.taxonomy import load_categories
-from training.tiny.text_pairs import answer_for, pair_answer
 
 # How often a kind is drawn, relative to the others that a frame offers. Where nothing fits, a lone
 # refusal beside eleven masks would hardly be learnt.
@@ -83,7 +82,4 @@ def spoken_answer(question: Question) -> str:
     if not question.targets:
         return question.answer
     categories = load_categories()
-    titles = [categories[one].title for one in question.categories]
-    if len(question.targets) == 1:
-        return answer_for(titles[0])
-    return pair_answer(titles)
+    return named_answer([categories[one].title for one in question.categories])

@@ -20,12 +20,13 @@ from torch import Tensor
 from lisa_model.base_weights import ensure_base_weights
 from lisa_model.config import LisaConfig, preset
 from lisa_model.language import LanguageModel, Vocabulary
+from training.homereason.question import named_answer
 from training.homereason.small_talk import SMALL_TALK, draw_small_talk, validation_turns
 from training.household.language import IMPLICIT, explicit_intent, implicit_intent
 from training.household.taxonomy import Split, load_categories
 from training.tiny.name_space import name_vectors
 from training.tiny.speed import quicken
-from training.tiny.text_pairs import answer_for, draw_pair, pair_answer
+from training.tiny.text_pairs import draw_pair
 
 COSINE_SCALE = 16.0
 # Share of intents that name the thing; the others tell its purpose.
@@ -53,40 +54,37 @@ def draw_intent(split: Split, rng: random.Random, explicit_share: float) -> tupl
             return index, intent
 
 
-def sequence(vocabulary: Vocabulary, intent: str, answer: str | None) -> tuple[list[int], int]:
-    """Ids without an image, and the position that predicts [SEG].
+def asked(vocabulary: Vocabulary, turn: str) -> list[int]:
+    """Ids of a turn without an image."""
+    return [*vocabulary.before_image(), *vocabulary.after_image(), *vocabulary.question(turn)]
+
+
+def sequence(
+    vocabulary: Vocabulary, intent: str, answer: str | None
+) -> tuple[list[int], tuple[int, ...]]:
+    """Ids without an image, and the positions that predict each [SEG].
 
     Args:
-        answer: the whole answer, or None to stop right where [SEG] is predicted (cheaper).
+        answer: the whole answer, or None to stop right where one [SEG] is predicted (cheaper).
     """
-    ids = [*vocabulary.before_image(), *vocabulary.after_image(), *vocabulary.question(intent)]
-    full = vocabulary.encode_answer(answer or answer_for("x"))
-    seg = full.index(vocabulary.seg)
-    return ids + (full if answer else full[:seg]), len(ids) + seg - 1
+    ids = asked(vocabulary, intent)
+    full = vocabulary.encode_answer(answer or named_answer(["x"]))
+    segs = [at for at, token in enumerate(full) if token == vocabulary.seg]
+    return ids + (full if answer else full[: segs[0]]), tuple(len(ids) + at - 1 for at in segs)
 
 
 def conversation(vocabulary: Vocabulary, turn: str, reply: str | None) -> tuple[list[int], int]:
     """Ids of a turn without a thing, and the position that predicts its reply's first token."""
-    ids = [*vocabulary.before_image(), *vocabulary.after_image(), *vocabulary.question(turn)]
+    ids = asked(vocabulary, turn)
     return ids + (vocabulary.encode_answer(reply) if reply else []), len(ids) - 1
-
-
-def pair_sequence(
-    vocabulary: Vocabulary, intent: str, answer: str
-) -> tuple[list[int], tuple[int, int]]:
-    """Ids of an intent that means two things, and the positions that predict its [SEG]."""
-    ids = [*vocabulary.before_image(), *vocabulary.after_image(), *vocabulary.question(intent)]
-    full = vocabulary.encode_answer(answer)
-    first, second = (len(ids) + at - 1 for at, token in enumerate(full) if token == vocabulary.seg)
-    return ids + full, (first, second)
 
 
 def answer_vocabulary(vocabulary: Vocabulary) -> Tensor:
     """Ids that occur in any answer (sampled softmax always contains them)."""
     ids = {vocabulary.seg, vocabulary.eos}
     for category in load_categories().values():
-        ids.update(vocabulary.encode_answer(answer_for(category.title)))
-        ids.update(vocabulary.encode_answer(pair_answer([category.title] * 2)))
+        for things in (1, 2):
+            ids.update(vocabulary.encode_answer(named_answer([category.title] * things)))
     for group in SMALL_TALK:
         ids.update(vocabulary.encode_answer(group.reply))
     return torch.tensor(sorted(ids))
@@ -170,7 +168,7 @@ def seg_prompts(model: LanguageModel, intents: list[str]) -> Tensor:
     batch = torch.tensor([ids + [0] * (width - len(ids)) for ids, _ in rows])
     with torch.autocast("cpu", torch.bfloat16):
         states = model.states(model.embed(batch))
-    seg = states[torch.arange(len(rows)), torch.tensor([p for _, p in rows])]
+    seg = states[torch.arange(len(rows)), torch.tensor([at for _, (at,) in rows])]
     return model.raw_prompts(seg)
 
 
@@ -250,26 +248,28 @@ def train(
             pool = [item for chunk in chunks for item in chunk]
         drawn, pool = pool[:batch], pool[batch:]
         spoken = step % 4 == 0
-        rows = [
-            sequence(model.vocabulary, intent, answer_for(titles[k]) if spoken else None)
-            for k, intent in drawn
-        ]
         talk = [
             conversation(model.vocabulary, *draw_small_talk(rng))
             for _ in range(small_talk_rows if spoken else 0)
         ]
-        meant = [draw_pair("train", rng, explicit_share) for _ in range(pair_rows if spoken else 0)]
-        pairs = [
-            pair_sequence(model.vocabulary, text, pair_answer([titles[k] for k in both]))
-            for both, text in meant
+        things: list[tuple[tuple[int, ...], str]] = [((k,), intent) for k, intent in drawn]
+        if spoken:
+            things += [draw_pair("train", rng, explicit_share) for _ in range(pair_rows)]
+        rows = [
+            sequence(
+                model.vocabulary,
+                intent,
+                named_answer([titles[k] for k in meant]) if spoken else None,
+            )
+            for meant, intent in things
         ]
-        everything = [ids for ids, _ in [*rows, *talk]] + [ids for ids, _ in pairs]
+        everything = [ids for ids, _ in rows] + [ids for ids, _ in talk]
         # Of every [SEG]: row, position that predicts it, what it means.
-        segs = [(row, at, k) for row, ((_, at), (k, _)) in enumerate(zip(rows, drawn, strict=True))]
-        for row, ((_, places), (both, _)) in enumerate(
-            zip(pairs, meant, strict=True), start=len(rows) + len(talk)
-        ):
-            segs += [(row, at, k) for at, k in zip(places, both, strict=True)]
+        segs = [
+            (row, at, k)
+            for row, ((_, places), (meant, _)) in enumerate(zip(rows, things, strict=True))
+            for at, k in zip(places, meant, strict=True)
+        ]
         width = max(len(ids) for ids in everything)
         ids = torch.tensor([r + [0] * (width - len(r)) for r in everything])
         rate = min(1.0, (step + 1) / 30) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
@@ -283,8 +283,7 @@ def train(
         loss = F.cross_entropy(COSINE_SCALE * prompt @ names.T, target, label_smoothing=0.05)
         if spoken:
             # "It is [SEG]": the answer's first token is predicted two before [SEG] is.
-            begins = [seg_at - 2 for _, seg_at in rows] + [first_at for _, first_at in talk]
-            begins += [places[0] - 2 for _, places in pairs]
+            begins = [places[0] - 2 for _, places in rows] + [first_at for _, first_at in talk]
             where = [
                 (row, position)
                 for row, (r, begin) in enumerate(zip(everything, begins, strict=True))
@@ -319,15 +318,15 @@ def _print_validation(model: LanguageModel, names: Tensor) -> None:
     for share, label in ((0.0, "implicit"), (1.0, "explicit")):
         full, ten = accuracy(model, names, "val", 384, 1, share)
         print(f"val {label}: of 197 {full:.3f}, of ten {ten:.3f}", flush=True)
-    thing = model.vocabulary.encode_answer(answer_for("x"))[0]
-    talk_first = first_words(model, validation_turns())
-    share = sum(token == thing for token in talk_first) / len(talk_first)
-    print(f"val small talk: answered like a thing {share:.3f} of {len(talk_first)}", flush=True)
     rng = random.Random(1)
-    first = first_words(model, [draw_pair("val", rng, 0.5)[1] for _ in range(PAIRS_CHECKED)])
-    several = model.vocabulary.encode_answer(pair_answer(["x", "x"]))[0]
-    share = sum(token == several for token in first) / len(first)
-    print(f"val pairs: answered with several {share:.3f} of {len(first)}", flush=True)
+    pairs = [draw_pair("val", rng, 0.5)[1] for _ in range(PAIRS_CHECKED)]
+    for label, turns, titles in (
+        ("small talk: answered like a thing", validation_turns(), ["x"]),
+        ("pairs: answered with several", pairs, ["x", "x"]),
+    ):
+        begin = model.vocabulary.encode_answer(named_answer(titles))[0]
+        share = sum(token == begin for token in first_words(model, turns)) / len(turns)
+        print(f"val {label} {share:.3f} of {len(turns)}", flush=True)
 
 
 def main() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 
-from lisa_model.config import SEG_TOKEN
 from training.homereason import names, wording
 from training.household.taxonomy import Split, load_categories, purposes
 
@@ -15,17 +13,6 @@ BOTH_SHARE = 0.15
 ORDER_SHARE = 0.2
 
 Pair = tuple[tuple[int, int], str]
-
-
-def answer_for(title: str) -> str:
-    """The trained answer: the mask first, then what was understood."""
-    return f"It is {SEG_TOKEN}, the {title}."
-
-
-def pair_answer(titles: Sequence[str]) -> str:
-    """What is said of several things: their masks first, then what was understood."""
-    masks = " and ".join([SEG_TOKEN] * len(titles))
-    return f"They are {masks}, {' and '.join(f'the {title}' for title in titles)}."
 
 
 def draw_pair(split: Split, rng: random.Random, explicit_share: float) -> Pair:
@@ -61,5 +48,5 @@ def _phrase(category: str, split: Split, rng: random.Random, explicit_share: flo
 
 
 def _order(category: str, split: Split, rng: random.Random) -> str | None:
-    found = [one for one in purposes(category, split, "imperative") if wording.self_contained(one)]
+    found = wording.orders(category, split)
     return rng.choice(found) if found else None

@@ -10,9 +10,10 @@ from lisa_model.base_weights import ensure_base_weights
 from lisa_model.config import preset
 from lisa_model.language import Vocabulary
 from training.homereason import names, wording
+from training.homereason.question import named_answer
 from training.household.taxonomy import load_categories, purposes
-from training.tiny.stage_text import answer_vocabulary, pair_sequence
-from training.tiny.text_pairs import draw_pair, pair_answer
+from training.tiny.stage_text import answer_vocabulary, sequence
+from training.tiny.text_pairs import draw_pair
 
 CATEGORIES = list(load_categories())
 
@@ -67,9 +68,9 @@ def test_wordings_are_of_the_split() -> None:
 
 
 def test_both_seg_are_predicted_where_the_answer_holds_them(vocabulary: Vocabulary) -> None:
-    answer = pair_answer(["mug", "wine bottle"])
+    answer = named_answer(["mug", "wine bottle"])
     assert answer == "They are [SEG] and [SEG], the mug and the wine bottle."
-    ids, places = pair_sequence(vocabulary, "the mug and the bottle", answer)
+    ids, places = sequence(vocabulary, "the mug and the bottle", answer)
     assert [ids[at + 1] for at in places] == [vocabulary.seg] * 2
     assert ids.count(vocabulary.seg) == 2
     # "They are": the stage takes its first token for the one predicted two before [SEG] is.

@@ -110,8 +110,7 @@ def _import_obj(path: Path, key: str) -> Any:
     mesh.transform(meshes[0].matrix_world)
     mesh.name = key
     mesh.use_fake_user = True
-    for obj in [o for o in bpy.data.objects if o not in before]:
-        bpy.data.objects.remove(obj)
+    bpy.data.batch_remove([o for o in bpy.data.objects if o not in before])
     return mesh
 
 
