@@ -37,7 +37,6 @@ from benchmarks.checkpoint_shapes import SIZES
 from benchmarks.full_size_checkpoint import write_checkpoint
 from benchmarks.origin import commit, write_report
 from benchmarks.photographs import write_photographs
-from lisa_model.base_weights import ensure_base_weights
 from lisa_model.config import preset
 from lisa_model.llava.clip_tower import ClipPreprocessing
 from lisa_model.llava.preprocessing import clip_pixels
@@ -107,9 +106,7 @@ def make_inputs(folder: Path) -> None:
         folder=few,
         out=folder / "features",
         config=config,
-        tower=VisionTower.from_base(
-            folder=ensure_base_weights(config.vision_tower), dtype=torch.float32
-        ),
+        tower=VisionTower.from_config(config),
         crops=1,
         watch=False,
     )
@@ -199,7 +196,7 @@ def mask_rate(folder: Path, *, steps: int) -> float:
             features=folder / "features",
             out=folder / "stage_vision.pt",
             steps=_WARM_UP_STEPS + steps + 1,
-            dense_steps=0,
+            align_steps=0,
             seed=0,
         )
 

@@ -60,6 +60,9 @@ class MaskHeadConfig:
         stem_dim: channels of the RGB stem that brings fine edges to the upscaling.
         referent_dim: width of the space in which an answer tells apart things of one kind, by
             colour, place and size; 0 leaves that out.
+        align_dim: hidden width of the alignment of patches with [SEG] prompts.
+        align_dropout: share of these hidden units that training leaves out, 0..1: a few thousand
+            frames show too few models of each kind to be learnt by heart.
     """
 
     dim: int = 128
@@ -68,11 +71,19 @@ class MaskHeadConfig:
     mlp_dim: int = 512
     stem_dim: int = 32
     referent_dim: int = 0
+    align_dim: int = 512
+    align_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         if self.dim % (2 * self.num_heads):
             raise ValueError(
                 f"mask_head.dim ({self.dim}) must be a multiple of 2 x num_heads ({self.num_heads})"
+            )
+        if self.align_dim < 1:
+            raise ValueError(f"mask_head.align_dim must be at least 1, got {self.align_dim}")
+        if not 0.0 <= self.align_dropout < 1.0:
+            raise ValueError(
+                f"mask_head.align_dropout must be at least 0 and below 1, got {self.align_dropout}"
             )
 
 
@@ -84,6 +95,10 @@ class LisaConfig:
         name: preset name; also the folder of the trained weights.
         llm: name of the base LLM (see ``lisa_model.base_weights``).
         vision_tower: name of the frozen vision encoder.
+        llm_dim: width of the LLM.
+        vision_dim: features of a patch: the encoder's width, once for each of ``vision_layers``.
+        vision_layers: blocks of the encoder whose output is read, in ascending order, counted from
+            1; those after the last are left out. Empty for the last block alone.
         patch_size: pixels per patch side of the vision encoder.
         patches: patches of the whole-image pass (about; the aspect ratio decides rows x columns).
         zoom_patches: patches of a zoomed pass over a small target.
@@ -101,6 +116,7 @@ class LisaConfig:
     vision_tower: str
     llm_dim: int
     vision_dim: int
+    vision_layers: tuple[int, ...] = ()
     patch_size: int = 14
     patches: int = 1200
     zoom_patches: int = 768
@@ -121,6 +137,10 @@ class LisaConfig:
                 f"{self.visual_inputs}"
             )
 
+        layers = self.vision_layers
+        if any(one < 1 for one in layers) or list(layers) != sorted(set(layers)):
+            raise ValueError(f"vision_layers must be ascending numbers from 1, got {layers}")
+
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionary, as stored beside the weights."""
         return asdict(self)
@@ -140,8 +160,9 @@ class LisaConfig:
         if "visual_tokens" in values:
             rows, columns = values["visual_tokens"]
             values["visual_tokens"] = (int(rows), int(columns))
-        if "visual_inputs" in values:
-            values["visual_inputs"] = tuple(values["visual_inputs"])
+        for name in ("visual_inputs", "vision_layers"):
+            if name in values:
+                values[name] = tuple(values[name])
         calibration = values.pop("calibration", None)
         return cls(
             lora=LoraConfig(**lora),
@@ -157,11 +178,12 @@ PRESETS: dict[str, LisaConfig] = {
         llm="smollm2-135m-instruct",
         vision_tower="dinov2-small",
         llm_dim=576,
-        vision_dim=384,
+        vision_dim=768,
+        vision_layers=(6, 9),
         visual_tokens=(6, 8),
         visual_inputs=VISUAL_INPUTS,
         concepts=197,
-        mask_head=MaskHeadConfig(referent_dim=64),
+        mask_head=MaskHeadConfig(referent_dim=64, align_dim=1024, align_dropout=0.4),
     ),
 }
 

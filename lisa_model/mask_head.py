@@ -99,6 +99,25 @@ class FineMaskDecoder(MaskDecoder):
         return logits, self.iou_prediction_head(hidden[:, 0])[:, 0]
 
 
+class PatchAlign(nn.Sequential):
+    """Patch features -> the space of [SEG] prompts, each patch by itself; length is not fixed.
+
+    Args:
+        inputs, hidden, outputs: widths.
+        dropout: share of hidden units left out in training, 0..1.
+    """
+
+    def __init__(self, inputs: int, hidden: int, outputs: int, *, dropout: float) -> None:
+        super().__init__(nn.Conv2d(inputs, hidden, 1), nn.GELU(), nn.Conv2d(hidden, outputs, 1))
+        self.dropout = dropout
+
+    def forward(self, vision: Tensor) -> Tensor:
+        """(B, inputs, h, w) -> (B, outputs, h, w)."""
+        first, activation, last = self
+        hidden = F.dropout(activation(first(vision)), self.dropout, self.training)
+        return last(hidden)
+
+
 class MaskHead(nn.Module):
     """[SEG] prompts + vision features -> mask logits at four times the feature grid."""
 
@@ -112,10 +131,8 @@ class MaskHead(nn.Module):
             nn.Conv2d(dim, dim, 3, padding=1, bias=False),
             LayerNorm2d(dim),
         )
-        self.align = nn.Sequential(
-            nn.Conv2d(config.vision_dim, 2 * config.out_dim, 1),
-            nn.GELU(),
-            nn.Conv2d(2 * config.out_dim, config.out_dim, 1),
+        self.align = PatchAlign(
+            config.vision_dim, head.align_dim, config.out_dim, dropout=head.align_dropout
         )
         # Cosine -> logit; learned, as in CLIP. Starts at 10 (softmax over some 1,000 patches).
         self.similarity_scale = nn.Parameter(torch.tensor(10.0))

@@ -46,8 +46,7 @@ class LisaModel(nn.Module):
     ) -> LisaModel:
         """Base weights loaded, everything that is trained still at its start."""
         llm = ensure_base_weights(config.llm, cache_dir=cache_dir)
-        vision = ensure_base_weights(config.vision_tower, cache_dir=cache_dir)
-        tower = VisionTower.from_base(folder=vision, dtype=torch.float32)
+        tower = VisionTower.from_config(config, cache_dir=cache_dir)
         language = LanguageModel.from_base(config=config, folder=llm, dtype=llm_dtype)
         language.reset_added_tokens()
         return cls(config=config, tower=tower, language=language)

@@ -6,6 +6,7 @@ LLM, and at full grid for the mask head.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import Dinov2Model
 
+from lisa_model.base_weights import ensure_base_weights
 from lisa_model.config import LisaConfig
 from lisa_model.errors import InvalidImageError
 from lisa_model.mask_head import (
@@ -83,25 +85,49 @@ def stem_input(image: NDArray[np.uint8], grid: tuple[int, int]) -> Tensor:
 
 
 class VisionTower(nn.Module):
-    """Frozen DINOv2: pixels -> patch features (B, dim, rows, columns)."""
+    """Frozen DINOv2: pixels -> patch features (B, dim x layers, rows, columns).
 
-    def __init__(self, *, model: Dinov2Model) -> None:
+    Args:
+        model: the whole encoder; blocks that nothing is read of are cut off.
+        layers: blocks whose output is read, ascending, counted from 1; empty for the last alone.
+            What a patch shows is told better by the middle blocks than by the last ones, which
+            gather the scene (``docs/tiny_design.md``).
+
+    Raises:
+        ValueError: the encoder has fewer blocks.
+    """
+
+    def __init__(self, *, model: Dinov2Model, layers: Sequence[int] = ()) -> None:
         super().__init__()
+        blocks = len(model.encoder.layer)
+        if any(not 1 <= one <= blocks for one in layers):
+            raise ValueError(f"the encoder has {blocks} blocks, vision_layers is {tuple(layers)}")
+        self.layers = tuple(layers) or (blocks,)
+        model.encoder.layer = model.encoder.layer[: max(self.layers)]
         self.model = model.eval().requires_grad_(False)
         self.patch_size = int(model.config.patch_size)
 
     @classmethod
-    def from_base(cls, *, folder: Path, dtype: torch.dtype) -> VisionTower:
-        """Open the encoder in ``folder`` (never contacts a hub)."""
-        model = Dinov2Model.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
-        return cls(model=model)
+    def from_config(cls, config: LisaConfig, *, cache_dir: Path | None = None) -> VisionTower:
+        """Open a configuration's encoder in float32 (never contacts a hub).
+
+        Args:
+            config: which encoder, and which of its blocks.
+            cache_dir: where base weights are kept; the user's cache by default.
+        """
+        folder = ensure_base_weights(config.vision_tower, cache_dir=cache_dir)
+        model = Dinov2Model.from_pretrained(str(folder), dtype=torch.float32, local_files_only=True)
+        return cls(model=model, layers=config.vision_layers)
 
     @torch.no_grad()
     def forward(self, pixels: Tensor) -> Tensor:
-        """Patch features after the final norm, class token dropped."""
+        """Patch features after the encoder's norm, class token dropped."""
         rows, columns = (side // self.patch_size for side in pixels.shape[-2:])
         weight = self.model.embeddings.patch_embeddings.projection.weight
-        tokens = self.model(pixels.to(weight.dtype)).last_hidden_state[:, 1:]
+        hidden = self.model(pixels.to(weight.dtype), output_hidden_states=True).hidden_states
+        # As DINOv2's own get_intermediate_layers: the final norm serves every block.
+        read = [self.model.layernorm(hidden[one])[:, 1:] for one in self.layers]
+        tokens = torch.cat(read, dim=-1)
         return tokens.transpose(1, 2).reshape(len(pixels), -1, rows, columns)
 
 

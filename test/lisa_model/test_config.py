@@ -25,3 +25,14 @@ def test_sizes_are_checked():
         MaskHeadConfig(dim=100, num_heads=8)
     with pytest.raises(ValueError, match=r"lora\.rank"):
         LoraConfig(rank=0)
+    with pytest.raises(ValueError, match=r"mask_head\.align_dim"):
+        MaskHeadConfig(align_dim=0)
+    for share in (-0.1, 1.0):
+        with pytest.raises(ValueError, match=r"mask_head\.align_dropout"):
+            MaskHeadConfig(align_dropout=share)
+
+
+@pytest.mark.parametrize("layers", [(0, 6), (9, 6), (6, 6)])
+def test_blocks_are_numbered_from_one_in_order(layers):
+    with pytest.raises(ValueError, match="vision_layers"):
+        LisaConfig.from_dict(preset("lisa-tiny").to_dict() | {"vision_layers": layers})

@@ -5,12 +5,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import Dinov2Config, Dinov2Model
 
 from lisa_model.config import preset
 from lisa_model.mask_head import ImageFeatures
 from lisa_model.vision import (
     MEAN,
     STD,
+    VisionTower,
     VisualProjector,
     encoder_input,
     normalise,
@@ -55,6 +57,45 @@ def test_shrinking_averages_instead_of_skipping():
     stripes = np.zeros((64, 64, 3), dtype=np.uint8)
     stripes[:, ::2] = 200
     assert abs(int(resize(stripes, 16, 16).mean()) - 100) <= 1
+
+
+def small_encoder():
+    torch.manual_seed(0)
+    sizes = Dinov2Config(
+        hidden_size=16, num_hidden_layers=4, num_attention_heads=2, image_size=28, patch_size=14
+    )
+    return Dinov2Model(sizes)
+
+
+def test_a_tower_reads_its_last_block_by_default():
+    pixels = torch.randn(1, 3, 28, 42)
+    tower = VisionTower(model=small_encoder())
+    features = tower(pixels)
+    assert features.shape == (1, 16, 2, 3)
+    with torch.inference_mode():
+        last = small_encoder().eval()(pixels).last_hidden_state[:, 1:]
+    torch.testing.assert_close(features.flatten(2).transpose(1, 2), last)
+
+
+def test_blocks_in_the_middle_are_read_and_those_after_them_cut_off():
+    pixels = torch.randn(1, 3, 28, 42)
+    tower = VisionTower(model=small_encoder(), layers=(1, 3))
+    assert len(tower.model.encoder.layer) == 3
+    features = tower(pixels)
+    assert features.shape == (1, 32, 2, 3)
+    whole = small_encoder().eval()
+    with torch.inference_mode():
+        hidden = whole(pixels, output_hidden_states=True).hidden_states
+        for place, block in enumerate((1, 3)):
+            expected = whole.layernorm(hidden[block])[:, 1:].transpose(1, 2)
+            read = features[:, 16 * place : 16 * (place + 1)].flatten(2)
+            torch.testing.assert_close(read, expected)
+
+
+@pytest.mark.parametrize("layers", [(0,), (2, 5)])
+def test_a_block_that_the_encoder_lacks_is_named(layers):
+    with pytest.raises(ValueError, match="has 4 blocks"):
+        VisionTower(model=small_encoder(), layers=layers)
 
 
 def test_projector_gives_one_token_per_cell():

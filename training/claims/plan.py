@@ -35,7 +35,7 @@ class Budget:
     """How long everything trains; the same for all variants.
 
     Attributes:
-        vision_steps, dense_steps: of the mask head, and of these before the first mask.
+        vision_steps, align_steps: of the mask head with masks, and before them of patches alone.
         text_steps, joint_steps: of a base.
         finetune_steps: of a fine-tuning.
         finetune_questions: of a frame in a fine-tuning, at most.
@@ -43,7 +43,7 @@ class Budget:
     """
 
     vision_steps: int = 2000
-    dense_steps: int = 300
+    align_steps: int = 300
     text_steps: int = 300
     joint_steps: int = 200
     finetune_steps: int = 150
@@ -99,7 +99,7 @@ def score_id(key: str, seed: int, split: str, limit: int | None) -> str:
 
 
 def _vision(seed: int, budget: Budget) -> Run:
-    settings = {"steps": budget.vision_steps, "dense_steps": budget.dense_steps}
+    settings = {"steps": budget.vision_steps, "align_steps": budget.align_steps}
     return Run(id=f"seed{seed}/vision", stage=Stage.VISION, seed=seed, needs=(), settings=settings)
 
 

@@ -25,13 +25,13 @@ class Budget:
     """How long every variant trains; small, and the same for all.
 
     Attributes:
-        vision_steps, dense_steps: of the mask head, and of these before the first mask.
+        vision_steps, align_steps: of the mask head with masks, and before them of patches alone.
         text_steps: of the LLM without images.
         joint_steps: of everything.
     """
 
     vision_steps: int = 1000
-    dense_steps: int = 300
+    align_steps: int = 300
     text_steps: int = 300
     joint_steps: int = 200
 
@@ -98,8 +98,8 @@ def runs_of(variant: Variant, seed: int, *, budget: Budget, data: Data) -> list[
         name = f"seed{seed}/{stage}/{variant.made_as(stage)}"
         return Run(id=name, stage=stage, seed=seed, needs=needs, settings=settings)
 
-    dense = {"dense_steps": budget.dense_steps}
-    vision = run(Stage.VISION, (), {"steps": budget.vision_steps} | dense)
+    aligned = {"align_steps": budget.align_steps}
+    vision = run(Stage.VISION, (), {"steps": budget.vision_steps} | aligned)
     text = run(Stage.TEXT, (), {"steps": budget.text_steps})
     joint = run(
         Stage.JOINT,

@@ -29,7 +29,7 @@ def train_vision(run: Run, places: Places, config: LisaConfig) -> None:
         features=places.features,
         out=places.folder(run.id) / "vision.pt",
         steps=run.settings["steps"],
-        dense_steps=run.settings["dense_steps"],
+        align_steps=run.settings["align_steps"],
         seed=run.seed,
     )
 

@@ -8,9 +8,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import torch
-
-from lisa_model.base_weights import ensure_base_weights
 from lisa_model.config import preset
 from lisa_model.vision import VisionTower
 from training.shards import parse_shard
@@ -27,13 +24,11 @@ def main() -> None:
     parser.add_argument("--shard", type=parse_shard, default=(0, 1), help="K/N: every Nth frame")
     args = parser.parse_args()
     config = preset("lisa-tiny")
-    folder = ensure_base_weights(config.vision_tower)
-    tower = VisionTower.from_base(folder=folder, dtype=torch.float32)
     cache_split(
         folder=args.frames,
         out=args.out,
         config=config,
-        tower=tower,
+        tower=VisionTower.from_config(config),
         crops=args.crops,
         watch=args.watch,
         shard=args.shard,

@@ -132,6 +132,7 @@ def cache_split(
     watch: bool,
     faulty_share: float = FAULTY_SHARE,
     shard: tuple[int, int] = (0, 1),
+    limit: int | None = None,
 ) -> None:
     """Write one ``.npz`` per frame of ``folder`` into ``out`` (resumable; skips what is there).
 
@@ -140,11 +141,12 @@ def cache_split(
         watch: wait for further frames of a render in progress until ``folder/DONE`` appears.
         faulty_share: of views, 0..1, whose picture is made worse as cameras do.
         shard: (k, n): every nth frame from k, so that several processes share the work.
+        limit: only so many frames, the first by name; None for all.
     """
     out.mkdir(parents=True, exist_ok=True)
     started, made = time.time(), 0
     while True:
-        names = sorted(folder.glob("*.json"))[shard[0] :: shard[1]]
+        names = sorted(folder.glob("*.json"))[:limit][shard[0] :: shard[1]]
         fresh = [p for p in names if not (out / f"{p.stem}.npz").exists()]
         for path in fresh:
             frame = load_frame(path)

@@ -59,6 +59,24 @@ def similarity_loss(similarity: Tensor, cover: Tensor) -> Tensor:
     return found + 0.5 * (hard + negative.mean(1))
 
 
+def choice_loss(similarity: Tensor, shares: Tensor, wanted: Tensor) -> Tensor:
+    """Which of the things in a view is meant, per question (n,): cross entropy over the things.
+
+    The patch losses say where to look, in a picture that is mostly background; this one says
+    which of its things, and so tells a referent directly "this mug, not that one".
+
+    Args:
+        similarity: (n, h, w) logits of questions about one view.
+        shares: (k, h, w) share of each patch that each thing covers.
+        wanted: (n, k) bool, the things that are meant; at least one each.
+    """
+    each = shares.flatten(1)
+    each = each / each.sum(1, keepdim=True).clamp(min=1e-6)
+    logits = similarity.flatten(1) @ each.T
+    meant = logits.masked_fill(~wanted, -torch.inf).logsumexp(1)
+    return logits.logsumexp(1) - meant
+
+
 def mask_losses(
     logits: Tensor, iou: Tensor, similarity: Tensor, target: Tensor
 ) -> dict[str, Tensor]:

@@ -20,8 +20,8 @@ class Recipe:
 
     Args:
         text_steps: LLM alone, 32 intents a step.
-        vision_steps: mask head alone, 8 views a step.
-        dense_steps: of these, steps of dense patch-name alignment before the first mask.
+        align_steps: patches aligned with names, 8,192 a step.
+        vision_steps: then the whole mask head, 8 views a step.
         joint_steps: everything, 5 frames of up to 10 questions a step.
         crops: zoomed views cached per frame.
         passes: times that questions are drawn for each training frame.
@@ -30,8 +30,8 @@ class Recipe:
     """
 
     text_steps: int = 1200
-    vision_steps: int = 4000
-    dense_steps: int = 500
+    align_steps: int = 1000
+    vision_steps: int = 3000
     joint_steps: int = 1500
     crops: int = 1
     passes: int = 3
@@ -64,7 +64,7 @@ def commands(frames: Path, work: Path, recipe: Recipe) -> list[list[str]]:
         *out,
         [*cache, "--crops", str(recipe.crops)],
         [*text, "--steps", str(recipe.text_steps), *seed],
-        [*vision, "--dense-steps", str(recipe.dense_steps), *seed],
+        [*vision, "--align-steps", str(recipe.align_steps), *seed],
         [*joint, "--steps", str(recipe.joint_steps), *seed],
         [*calibrate, "--out", str(mine / "model")],
     ]

@@ -20,12 +20,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lisa_model.config import LisaConfig, preset
-from lisa_model.mask_head import ImageFeatures
+from lisa_model.mask_head import UPSCALE, ImageFeatures
 from lisa_model.model import LisaModel
 from training.homereason.small_talk import draw_small_talk
 from training.household.taxonomy import load_categories
 from training.tiny.features import LoadedView, View, target_masks
-from training.tiny.losses import mask_iou, mask_losses
+from training.tiny.losses import choice_loss, mask_iou, mask_losses
 from training.tiny.name_space import name_vectors
 from training.tiny.packing import PackedQuestion, pack, pack_question
 from training.tiny.question_store import SIDED, QuestionStore, spoken_answer
@@ -153,11 +153,31 @@ def decode_views(
             features.select(rows), torch.stack([s.prompt for s in chosen]), referent
         )
     terms = mask_losses(logits.float(), iou.float(), similarity.float(), target)
+    choices = [
+        choice_of(view, group, rows_of)
+        for view, group, rows_of in zip(
+            views, shown, similarity.float().split([len(group) for group in shown]), strict=True
+        )
+        if group
+    ]
+    terms["choice"] = 0.5 * torch.cat(choices).mean()
     category = torch.tensor([seg.target.category for seg in chosen])
     terms["dense"] = 0.5 * dense_alignment_loss(
         features.aligned, target, owner=rows, category=category, names=names
     )
     return terms, float(mask_iou(logits.float(), target).mean())
+
+
+def choice_of(view: LoadedView, segs: Sequence[Seg], similarity: Tensor) -> Tensor:
+    """:func:`training.tiny.losses.choice_loss` of the [SEG] (n) of one view.
+
+    Args:
+        similarity: (n, h, w).
+    """
+    things = [item["id"] for item in view.instances]
+    covers = target_masks(view.ids, [(one,) for one in things]).unsqueeze(1)
+    wanted = torch.tensor([[one in seg.target.ids for one in things] for seg in segs])
+    return choice_loss(similarity, F.avg_pool2d(covers, UPSCALE).squeeze(1), wanted)
 
 
 def shows(view: LoadedView, target: Target) -> bool:
@@ -208,6 +228,8 @@ class JointTraining:
         self.views = ViewStore(folder=features)
         self.model = _start(config, text, vision, self.names)
         model = self.model
+        if not recipe.head_rate:
+            model.mask_head.eval()  # as it will be used: nothing of it is left out
         if start is not None:
             begun = torch.load(start, weights_only=True)["model"]
             model.load_trained(begun, source=str(start))

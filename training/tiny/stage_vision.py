@@ -1,4 +1,4 @@
-"""Stage 2: the mask head learns from names (no LLM): dense patch-name alignment, then masks.
+"""Stage 2: the mask head learns from names (no LLM): patch-name alignment, then masks.
 
 Run: ``python -m training.tiny.stage_vision --features data/tiny/features/train --out FILE``
 """
@@ -6,7 +6,6 @@ Run: ``python -m training.tiny.stage_vision --features data/tiny/features/train 
 from __future__ import annotations
 
 import argparse
-import math
 import random
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from lisa_model.config import LisaConfig, preset
 from lisa_model.mask_head import MaskHead
 from training.tiny.losses import mask_iou, mask_losses
 from training.tiny.name_space import name_vectors
+from training.tiny.patch_bank import gather, learning_rate, train_align
 from training.tiny.stage_text import COSINE_SCALE
 from training.tiny.views import ViewStore, view_windows
 
@@ -59,34 +59,60 @@ def noisy_prompts(names: Tensor, category: Tensor, noise: float) -> Tensor:
     return F.normalize(vectors + noise * torch.randn_like(vectors) / vectors.shape[1] ** 0.5, dim=1)
 
 
+def aligned_head(
+    head: MaskHead, store: ViewStore, names: Tensor, out: Path, *, steps: int, seed: int
+) -> None:
+    """Align patches with names; kept in ``out`` and read from there when it was done before."""
+    if out.exists():
+        head.align.load_state_dict(torch.load(out, weights_only=True))
+        return
+    store.refresh()
+    views = (view for frame in store.frames.values() for view in frame)
+    train_align(head.align, gather(views, seed=seed), names, steps=steps, seed=seed)
+    part = out.with_suffix(".part")
+    torch.save(head.align.state_dict(), part)
+    part.rename(out)
+
+
 def train(
     *,
     config: LisaConfig,
     features: Path,
     out: Path,
     steps: int,
-    dense_steps: int,
+    align_steps: int,
     seed: int,
 ) -> None:
-    """Train for a number of steps; goes on from ``out`` when it was interrupted."""
+    """Train for a number of steps; goes on from ``out`` when it was interrupted.
+
+    Args:
+        config: of the model.
+        features: folder of cached views.
+        out: file of the mask head's weights.
+        steps: in which masks are learnt.
+        align_steps: before them, of the alignment of patches alone; 0 for none.
+        seed: of all that is drawn.
+    """
     torch.manual_seed(seed)
     rng = random.Random(seed)
     names = name_vectors(config.out_dim)
     head = MaskHead(config=config)
     store = ViewStore(folder=features)
-    # The aligned space is learnt fast and matters most; the rest follows at the usual rate.
+    state_file = out.with_suffix(".state")
+    if align_steps and not state_file.exists():
+        aligned = out.with_suffix(".align")
+        aligned_head(head, store, names, aligned, steps=align_steps, seed=seed)
+    # The aligned space is learnt already: with masks it only settles.
     align = [p for n, p in head.named_parameters() if n.startswith("align")]
     other = [p for n, p in head.named_parameters() if not n.startswith("align")]
     optimiser = torch.optim.AdamW(
-        [{"params": align, "lr": 2e-3}, {"params": other, "lr": 8e-4}],
+        [{"params": align, "lr": 2e-4}, {"params": other, "lr": 8e-4}],
         weight_decay=0.02,
         betas=(0.9, 0.98),
     )
     for group in optimiser.param_groups:
         group["peak"] = group["lr"]
-    dense_only = store.batches(views=24, questions=10, absent=0.0, rng=rng)
     masks = store.batches(views=8, questions=5, absent=0.4, rng=rng)
-    state_file = out.with_suffix(".state")
     step = 0
     if state_file.exists():
         saved = torch.load(state_file, weights_only=True)
@@ -105,30 +131,23 @@ def train(
     started, first = time.time(), step
     average: dict[str, float] = {}
     while step < steps:
-        dense = step < dense_steps
-        batch = next(dense_only if dense else masks)
-        rate = min(1.0, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+        batch = next(masks)
         for group in optimiser.param_groups:
-            group["lr"] = group["peak"] * max(rate, 0.01)
+            group["lr"] = group["peak"] * learning_rate(step, steps, warm_up=100)
         with torch.autocast("cpu", torch.bfloat16):
-            if dense:
-                aligned = F.normalize(head.align(batch.vision).float(), dim=1)
-            else:
-                encoded = head.encode(batch.vision, batch.rgb, view_windows(batch.views))
-                aligned = encoded.aligned.float()
-                prompts = noisy_prompts(names, batch.category, 0.6)
-                logits, iou, similarity = head(encoded.select(batch.owner), prompts)
+            encoded = head.encode(batch.vision, batch.rgb, view_windows(batch.views))
+            prompts = noisy_prompts(names, batch.category, 0.6)
+            logits, iou, similarity = head(encoded.select(batch.owner), prompts)
         terms = {
             "dense": dense_alignment_loss(
-                aligned,
+                encoded.aligned.float(),
                 batch.target,
                 owner=batch.owner,
                 category=batch.category,
                 names=names,
             )
         }
-        if not dense:
-            terms |= mask_losses(logits.float(), iou.float(), similarity.float(), batch.target)
+        terms |= mask_losses(logits.float(), iou.float(), similarity.float(), batch.target)
         loss = torch.stack(list(terms.values())).sum()
         optimiser.zero_grad()
         loss.backward()
@@ -136,10 +155,9 @@ def train(
         optimiser.step()
         step += 1
         seen = {k: float(v.detach()) for k, v in terms.items()}
-        if not dense:
-            present = batch.target.flatten(1).amax(1) > 0.5
-            found = mask_iou(logits.float(), batch.target)[present].mean().item()
-            seen["zoom_iou" if batch.views[0].view.zoomed else "whole_iou"] = found
+        present = batch.target.flatten(1).amax(1) > 0.5
+        found = mask_iou(logits.float(), batch.target)[present].mean().item()
+        seen["zoom_iou" if batch.views[0].view.zoomed else "whole_iou"] = found
         for key, value in seen.items():
             average[key] = average.get(key, value) + 0.03 * (value - average.get(key, value))
         if step % 25 == 0:
@@ -158,7 +176,7 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--dense-steps", type=int, default=300)
+    parser.add_argument("--align-steps", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     train(
@@ -166,7 +184,7 @@ def main() -> None:
         features=args.features,
         out=args.out,
         steps=args.steps,
-        dense_steps=args.dense_steps,
+        align_steps=args.align_steps,
         seed=args.seed,
     )
 

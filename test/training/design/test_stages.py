@@ -43,7 +43,7 @@ def test_stages_before_the_joint_one_are_told_the_variant(places, monkeypatch):
     assert told["vision"]["config"].mask_head == VARIANTS["head_depth_1"].config().mask_head
     for given in told.values():
         assert given["seed"] == 3
-    assert told["vision"]["dense_steps"] == Budget().dense_steps
+    assert told["vision"]["align_steps"] == Budget().align_steps
 
 
 def test_the_joint_stage_is_told_the_variant(places, monkeypatch):

@@ -134,7 +134,7 @@ def test_every_choice_has_its_block_in_the_docs():
 def test_the_docs_tell_the_default_budget():
     page, budget = PAGE.read_text(), Budget()
     for stage, steps in (
-        ("vision", f"{budget.vision_steps}, the first {budget.dense_steps} without masks"),
+        ("vision", f"{budget.vision_steps}, after {budget.align_steps} of patches alone"),
         ("text", budget.text_steps),
         ("joint", budget.joint_steps),
     ):

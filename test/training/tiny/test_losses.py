@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from training.tiny.losses import dice_loss, focal_loss, mask_iou, mask_losses, similarity_loss
+from training.tiny.losses import (
+    choice_loss,
+    dice_loss,
+    focal_loss,
+    mask_iou,
+    mask_losses,
+    similarity_loss,
+)
 
 
 def square(n=8):
@@ -30,6 +37,22 @@ def test_dice_does_not_depend_on_how_large_the_frame_is():
     large[:, 2:6, 2:6] = 1.0
     values = [dice_loss((t * 2 - 1) * 3 - 6, t) for t in (small, large)]
     assert abs(values[0] - values[1]) < 0.2
+
+
+def test_the_choice_among_things_counts_their_patches_alone():
+    shares = torch.zeros(3, 4, 4)
+    shares[0, 0, :2] = 1.0
+    shares[1, 2, 2] = 0.3  # smaller than a patch
+    shares[2, 3, :] = 1.0
+    similarity = torch.full((2, 4, 4), 9.0)  # the background speaks loudest
+    similarity[:, 0, :2] = torch.tensor([[0.0, 2.0]])
+    similarity[:, 2, 2] = 3.0
+    similarity[:, 3, :] = 1.0
+    wanted = torch.tensor([[False, True, False], [True, False, True]])
+    logits = torch.tensor([1.0, 3.0, 1.0])
+    shared = logits.softmax(0)
+    expected = -torch.stack([shared[1], shared[0] + shared[2]]).log()
+    assert torch.allclose(choice_loss(similarity, shares, wanted), expected)
 
 
 def test_a_target_smaller_than_a_patch_still_pulls_its_patch_up():

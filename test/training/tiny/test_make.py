@@ -11,7 +11,7 @@ from training.tiny.make import Recipe, after, commands, is_kept
 
 
 def test_the_stages_come_in_order_and_pass_their_files_on() -> None:
-    recipe = Recipe(text_steps=11, vision_steps=12, dense_steps=3, joint_steps=13, passes=2, seed=7)
+    recipe = Recipe(text_steps=11, vision_steps=12, align_steps=3, joint_steps=13, passes=2, seed=7)
     made = commands(Path("data/frames"), Path("work"), recipe)
     builds, (cache, text, vision, joint, calibrate) = made[:2], made[2:]
     assert [one[0] for one in builds] == ["training.homereason.build"] * 2
@@ -19,7 +19,7 @@ def test_the_stages_come_in_order_and_pass_their_files_on() -> None:
     assert [after(text, "--steps"), after(vision, "--steps"), after(joint, "--steps")] == [
         *("11", "12", "13")
     ]
-    assert after(vision, "--dense-steps") == "3"
+    assert after(vision, "--align-steps") == "3"
     assert {after(one, "--seed") for one in (text, vision, joint)} == {"7"}
     assert after(joint, "--text") == after(text, "--out")
     assert after(joint, "--vision") == after(vision, "--out")

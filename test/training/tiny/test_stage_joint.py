@@ -77,7 +77,7 @@ def test_only_what_a_view_shows_whole_is_decoded(model, names):
     terms, found = decode_views(model, None, [seen], [seg(ids=(3,))], names, random.Random(0))
     assert (terms, found) == ({}, 0.0)
     terms, _ = decode_views(model, None, [seen], [seg(ids=(1,))], names, random.Random(0))
-    assert {"focal", "dice", "iou", "similarity", "dense"} <= terms.keys()
+    assert {"focal", "dice", "iou", "similarity", "dense", "choice"} <= terms.keys()
 
 
 def test_a_thing_is_alone_when_no_other_of_its_kind_is_there():
