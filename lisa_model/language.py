@@ -7,6 +7,7 @@ through gamma (``text_hidden_fcs`` in the official code) and becomes the prompt 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,22 @@ class Vocabulary:
         tokens less are a third of a short intent's cost.
         """
         return [*self.encode_user(intent), self.eos]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """An answer as the LLM gave it.
+
+    Attributes:
+        ids: its tokens; the final end-of-turn included when reached.
+        states: (n, llm_dim) that predicted each [SEG].
+        certainty: (n,) float32 in [0, 1]: the probability of the tokens that led to each [SEG], it
+            included, from the answer's beginning or the [SEG] before.
+    """
+
+    ids: list[int]
+    states: Tensor
+    certainty: Tensor
 
 
 class LanguageModel(nn.Module):
@@ -265,7 +282,7 @@ class LanguageModel(nn.Module):
         max_new_tokens: int,
         stop_at_seg: bool = False,
         on_token: Callable[[list[int]], None] | None = None,
-    ) -> tuple[list[int], Tensor]:
+    ) -> Generated:
         """Greedy answer to one question after a cached prefix.
 
         Args:
@@ -274,33 +291,36 @@ class LanguageModel(nn.Module):
             max_new_tokens: upper bound of the answer.
             stop_at_seg: end after the first [SEG], unless "and" follows: its mask needs no more.
             on_token: called with all ids so far after each token; what it raises ends the answer.
-
-        Returns:
-            generated ids (the final end-of-turn included when reached) and the states (n, llm_dim)
-            that predicted each [SEG].
         """
         device = self.added_embedding.device
         cache = copy_cache(prefix)
         feed = question
         out: list[int] = []
         rows: list[Tensor] = []
+        certainty: list[float] = []
+        sure = 0.0  # logarithm
         for _ in range(max_new_tokens):
             ids = torch.tensor([feed], device=device)
             state = self.states(self.embed(ids), cache=cache)[0, -1]
-            token = int(self.logits(state).argmax())
+            logits = self.logits(state)
+            token = int(logits.argmax())
             after_seg = bool(out) and out[-1] == self.vocabulary.seg
             if stop_at_seg and after_seg and token != self.vocabulary.conjunction:
                 break
             out.append(token)
+            sure += float(logits[token] - logits.logsumexp(0))
             if on_token is not None:
                 on_token(out)
             if token == self.vocabulary.seg:
                 rows.append(state)
+                certainty.append(math.exp(sure))
+                sure = 0.0
             if token == self.vocabulary.eos:
                 break
             feed = [token]
         width = self.added_embedding.shape[1]
-        return out, torch.stack(rows) if rows else torch.zeros(0, width, device=device)
+        states = torch.stack(rows) if rows else torch.zeros(0, width, device=device)
+        return Generated(out, states, torch.tensor(certainty, device=device))
 
 
 def copy_cache(cache: Cache) -> DynamicCache:

@@ -18,7 +18,7 @@ from lisa_model.model import LisaModel
 from lisa_model.vision import encoder_input, patch_grid, stem_input
 from lisa_model.zoom import CropWindow, zoom_window
 
-# Expected IoU above which no further place is looked at.
+# Worth of a mask from which no further place is looked at.
 CONFIDENT = 0.8
 
 
@@ -108,6 +108,11 @@ def look_closer(
     ]
 
 
+def expected_iou(guess: Guess) -> float:
+    """The worth of a guess where nothing else is known of it."""
+    return guess.score
+
+
 def best_guess(
     model: LisaModel,
     image: NDArray[np.uint8],
@@ -116,12 +121,13 @@ def best_guess(
     *,
     patches: int,
     referent: Tensor | None = None,
+    worth: Callable[[Guess], float] = expected_iou,
     before_pass: Callable[[], None] = lambda: None,
 ) -> Guess:
     """The mask of one prompt (1, out_dim) in a frame that was seen.
 
-    Small things: look again at a few places, closer, and keep the mask that the decoder expects
-    most of. A confident mask ends the search.
+    Small things: look again at a few places, closer, and keep the mask that is worth most. A
+    confident one ends the search.
 
     Args:
         model: the network.
@@ -130,6 +136,7 @@ def best_guess(
         prompt: (1, out_dim).
         patches: of a closer look; 0 for none.
         referent: (1, referent_dim) which one of several; None for whichever.
+        worth: of a guess, 0..1.
         before_pass: called before each closer look; what it raises ends the search.
     """
     height, width = image.shape[:2]
@@ -142,12 +149,12 @@ def best_guess(
     windows: list[CropWindow] = []
     for _ in range(model.config.zoom_candidates):
         window = next_window(whole, peaks, windows)
-        if window is None or (windows and best.score >= CONFIDENT):
+        if window is None or (windows and worth(best) >= CONFIDENT):
             break
         windows.append(window)
         before_pass()
         closer = look_closer(model, image, window, prompt, patches, referent)[0]
-        if closer.score > best.score:
+        if worth(closer) > worth(best):
             best = closer.in_frame(window, whole)
     return best
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicCache
 
+from lisa_model.calibration import Evidence
 from lisa_model.config import preset
 from lisa_model.look import OUTSIDE, Look, check_region, checked_queries, presence
 from lisa_model.mask_head import PRESENCE_SCALE
@@ -199,7 +200,7 @@ class TinySegmenter(ReasoningSegmenter):
         with self.autocast():
             question = language.vocabulary.question(prompt)
             report(on_progress, Stage.ANSWERING)
-            ids, rows = language.generate(
+            answer = language.generate(
                 encoded.prefix,
                 question,
                 max_new_tokens=max_new_tokens,
@@ -208,11 +209,13 @@ class TinySegmenter(ReasoningSegmenter):
             )
             clock.lap("language_s")
             report(on_progress, Stage.MARKING)
-            prompts, logits, scores = self.mark(encoded, rows, on_progress)
+            prompts, logits, scores = self.mark(
+                encoded, answer.states, answer.certainty.tolist(), on_progress
+            )
         clock.lap("masks_s")
         return SegmentationResult(
-            text=language.vocabulary.decode(ids),
-            token_ids=ids,
+            text=language.vocabulary.decode(answer.ids),
+            token_ids=answer.ids,
             mask_logits=logits,
             masks=logits > 0,
             scores=scores,
@@ -221,9 +224,19 @@ class TinySegmenter(ReasoningSegmenter):
         )
 
     def mark(
-        self, encoded: EncodedImage, rows: Tensor, on_progress: OnProgress | None = None
+        self,
+        encoded: EncodedImage,
+        rows: Tensor,
+        certainty: Sequence[float],
+        on_progress: OnProgress | None = None,
     ) -> tuple[Tensor, NDArray[np.float32], NDArray[np.float32]]:
         """What the states (n, llm_dim) that predict a [SEG] mark; within :meth:`autocast`.
+
+        Args:
+            encoded: the image.
+            rows: the states.
+            certainty: (n,) of the answer up to each, see :class:`lisa_model.language.Generated`.
+            on_progress: as for :meth:`masks`.
 
         Returns:
             prompts (n, out_dim), and logits and scores of :meth:`masks`.
@@ -238,7 +251,9 @@ class TinySegmenter(ReasoningSegmenter):
                     encoded.seen.features, language.codebook
                 )
             prompts, which = language.prompts(rows, presence), language.referents(rows)
-        logits, scores = self.masks(encoded, prompts, referents=which, on_progress=on_progress)
+        logits, scores = self.masks(
+            encoded, prompts, referents=which, certainty=certainty, on_progress=on_progress
+        )
         return prompts, logits, scores
 
     def masks(
@@ -248,6 +263,7 @@ class TinySegmenter(ReasoningSegmenter):
         *,
         zoom: bool = True,
         referents: Tensor | None = None,
+        certainty: Sequence[float] | None = None,
         on_progress: OnProgress | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Decode [SEG] prompts (n, out_dim) on an encoded image.
@@ -257,6 +273,7 @@ class TinySegmenter(ReasoningSegmenter):
             prompts: what kind of thing each [SEG] means.
             zoom: look closer at a few places.
             referents: (n, referent_dim) which one of several; None for whichever.
+            certainty: (n,) that there is something to mark; None where that is given.
             on_progress: told MARKING before each closer look; what it raises ends it.
 
         Returns:
@@ -268,6 +285,7 @@ class TinySegmenter(ReasoningSegmenter):
         patches = self.model.config.zoom_patches if zoom else 0
         with self.autocast():
             for row, prompt in enumerate(prompts):
+                sure = 1.0 if certainty is None else certainty[row]
                 guess = best_guess(
                     self.model,
                     encoded.image,
@@ -275,27 +293,40 @@ class TinySegmenter(ReasoningSegmenter):
                     prompt[None],
                     patches=patches,
                     referent=None if referents is None else referents[row : row + 1],
+                    worth=partial(self.worth, prompt, sure),
                     before_pass=partial(report, on_progress, Stage.MARKING),
                 )
-                logits[row], scores[row] = self._judged(guess, prompt)
+                logits[row], scores[row] = self._judged(guess, prompt, sure)
         return logits, np.clip(scores, 0.0, 1.0)
 
-    def _judged(self, guess: Guess, prompt: Tensor) -> tuple[NDArray[np.float32], float]:
-        """A guess's mask logits (H, W) and calibrated score."""
+    def worth(self, prompt: Tensor, certainty: float, guess: Guess) -> float:
+        """The score of a guess: calibrated, or the decoder's own for a model without calibration.
+
+        Args:
+            prompt: (out_dim,) that the guess is of.
+            certainty: 0..1 that there is something to mark.
+            guess: a mask and what is known of it.
+        """
         calibration = self.model.config.calibration
         if calibration is None:
-            return guess.logits, guess.score
-        score = calibration.score(guess.score, self._presence(guess, prompt))
-        if score < calibration.floor:
-            return np.minimum(guess.logits, OUTSIDE), score
-        return guess.logits, score
+            return guess.score
+        return calibration.score(self.evidence(prompt, certainty, guess))
 
-    def _presence(self, guess: Guess, prompt: Tensor) -> float:
-        """How likely what is under a guess is what its prompt (out_dim,) means."""
+    def evidence(self, prompt: Tensor, certainty: float, guess: Guess) -> Evidence:
+        """What speaks for a guess; of a model that has concepts. Arguments as for :meth:`worth`."""
         query = prompt.detach().float().cpu().numpy()[None]
         presences = self._presences(guess.appearance[None], query)
         assert presences is not None, "a calibrated model has concepts"
-        return float(presences[0])
+        return Evidence(expected_iou=guess.score, presence=float(presences[0]), certainty=certainty)
+
+    def _judged(
+        self, guess: Guess, prompt: Tensor, certainty: float
+    ) -> tuple[NDArray[np.float32], float]:
+        """A guess's mask logits (H, W) and score; withheld below the calibration's floor."""
+        calibration, score = self.model.config.calibration, self.worth(prompt, certainty, guess)
+        if calibration is not None and score < calibration.floor:
+            return np.minimum(guess.logits, OUTSIDE), score
+        return guess.logits, score
 
     def look(
         self,

@@ -2,18 +2,30 @@ from dataclasses import replace
 
 import pytest
 
-from lisa_model.calibration import Calibration
+from lisa_model.calibration import MOST_CERTAIN, Calibration, Evidence, log_odds
 from lisa_model.config import LisaConfig, preset
 
 
-def test_the_score_is_a_logistic_of_both():
-    one = Calibration(iou_weight=2.0, presence_weight=3.0, bias=-2.5)
-    assert one.score(0.5, 0.5) == pytest.approx(0.5)
-    assert one.score(1.0, 1.0) == pytest.approx(0.92414, abs=1e-5)
-    assert one.score(7.0, 1.0) == one.score(1.0, 1.0), "the decoder's own figure is clipped"
-    assert one.score(-1.0, 0.0) == one.score(0.0, 0.0)
+def score(one, expected_iou, presence, certainty=0.5):
+    return one.score(Evidence(expected_iou=expected_iou, presence=presence, certainty=certainty))
+
+
+def test_the_score_is_a_logistic_of_all_three():
+    one = Calibration(iou_weight=2.0, presence_weight=3.0, certainty_weight=0.5, bias=-2.5)
+    assert score(one, 0.5, 0.5) == pytest.approx(0.5)
+    assert score(one, 1.0, 1.0) == pytest.approx(0.92414, abs=1e-5)
+    assert score(one, 7.0, 1.0) == score(one, 1.0, 1.0), "the decoder's own figure is clipped"
+    assert score(one, -1.0, 0.0) == score(one, 0.0, 0.0)
+    # Log-odds of 3 : 1, half of them.
+    assert score(one, 0.5, 0.5, 0.75) == pytest.approx(3**0.5 / (1 + 3**0.5))
     extreme = Calibration(iou_weight=0.0, presence_weight=-2000.0, bias=0.0)
-    assert extreme.score(0.0, 1.0) == 0.0
+    assert score(extreme, 0.0, 1.0) == 0.0
+
+
+def test_certainty_is_not_heard_beyond_a_bound():
+    assert log_odds(0.0) == pytest.approx(-MOST_CERTAIN)
+    assert log_odds(1.0) == pytest.approx(MOST_CERTAIN)
+    assert log_odds(0.5) == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize(

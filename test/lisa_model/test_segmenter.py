@@ -66,10 +66,11 @@ def test_cached_generation_equals_one_full_pass(segmenter, living_room):
     language = segmenter.model.language
     vocabulary = language.vocabulary
     question = vocabulary.question("change the TV channel")
-    ids, rows = language.generate(encoded.prefix, question, max_new_tokens=16)
+    answer = language.generate(encoded.prefix, question, max_new_tokens=16)
+    ids, rows = answer.ids, answer.states
     assert ids[-1] == vocabulary.eos, "the final end-of-turn is part of the ids"
-    again, _ = language.generate(encoded.prefix, question, max_new_tokens=16)
-    assert ids == again, "the prefix cache must not be changed by an answer"
+    again = language.generate(encoded.prefix, question, max_new_tokens=16)
+    assert ids == again.ids, "the prefix cache must not be changed by an answer"
     tower = segmenter.model.tower
     height, width = living_room.color.shape[:2]
     grid = patch_grid(height, width, segmenter.model.config.patches)
@@ -82,8 +83,10 @@ def test_cached_generation_equals_one_full_pass(segmenter, living_room):
     seg = ids.index(vocabulary.seg)
     # Two orders of summation through thirty layers; the states are of the order of ten.
     torch.testing.assert_close(states[first + seg - 1], rows[0], atol=5e-3, rtol=1e-3)
-    predicted = language.logits(states[first - 1 : first - 1 + len(ids)]).argmax(-1).tolist()
-    assert predicted == ids
+    logits = language.logits(states[first - 1 : first - 1 + len(ids)])
+    assert logits.argmax(-1).tolist() == ids
+    likely = logits.log_softmax(-1).amax(-1)[: seg + 1].sum().exp()
+    torch.testing.assert_close(answer.certainty, likely[None], atol=1e-3, rtol=1e-3)
 
 
 def test_special_tokens_typed_by_a_user_stay_text(segmenter):

@@ -57,5 +57,7 @@ class TeacherForced:
         with segmenter.autocast():
             ids = torch.tensor([packed.ids], device=segmenter.device)
             states = language.states(language.embed(ids), cache=copy_cache(encoded.prefix))
-            _, logits, scores = segmenter.mark(encoded, states[0, list(packed.segs)])
+            # A given answer is certain.
+            rows, certainty = states[0, list(packed.segs)], [1.0] * len(packed.segs)
+            _, logits, scores = segmenter.mark(encoded, rows, certainty)
         return Answer(answer, logits > 0, scores)

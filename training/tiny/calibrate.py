@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lisa_model.calibration import Calibration
+from lisa_model.calibration import Calibration, Evidence
 from lisa_model.metrics import score_mask
 from lisa_model.model import LisaModel
 from lisa_model.rgbd import load_frame
@@ -29,21 +29,20 @@ from training.homereason.scoring import GOOD
 
 # Good questions that may be refused by the floor.
 MOST_REFUSED = 0.04
+ROUNDS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class Case:
     """One mask of a validation question.
 
     Attributes:
-        expected_iou: of the decoder, 0..1.
-        presence: that what is under the mask is what was meant, 0..1.
+        evidence: what speaks for the mask.
         iou: with the target; 0 where nothing fits.
         fits: there is something to mark.
     """
 
-    expected_iou: float
-    presence: float
+    evidence: Evidence
     iou: float
     fits: bool
 
@@ -53,18 +52,20 @@ class Witness(TinySegmenter):
 
     def __init__(self, *, model: LisaModel, name: str, dtype: torch.dtype) -> None:
         super().__init__(model=model, name=name, dtype=dtype)
-        self.seen: list[tuple[float, float]] = []
+        self.seen: list[Evidence] = []
 
-    def _judged(self, guess: Guess, prompt: Tensor) -> tuple[NDArray[np.float32], float]:
-        self.seen.append((min(1.0, max(0.0, guess.score)), self._presence(guess, prompt)))
-        return guess.logits, guess.score
+    def _judged(
+        self, guess: Guess, prompt: Tensor, certainty: float
+    ) -> tuple[NDArray[np.float32], float]:
+        self.seen.append(self.evidence(prompt, certainty, guess))
+        return super()._judged(guess, prompt, certainty)
 
 
-def gather(segmenter: Witness, frames: Path, *, limit: int | None = None) -> list[Evidence]:
-    """Evidence of all masks for one thing, and of masks where nothing fits.
+def gather(segmenter: Witness, frames: Path, *, limit: int | None = None) -> list[Case]:
+    """All masks for one thing, and the masks where nothing fits.
 
     Args:
-        segmenter: an uncalibrated model.
+        segmenter: a model that withholds no mask.
         frames: folder with ``val`` and questions beside it.
         limit: only so many questions, drawn at random (seed 0); None for all.
     """
@@ -85,17 +86,13 @@ def gather(segmenter: Witness, frames: Path, *, limit: int | None = None) -> lis
         segmenter.seen.clear()
         result = segmenter.segment(frame.color, one.text)
         truth = frame.mask(one.ids)
-        for mask, (expected, presence) in zip(result.masks, segmenter.seen, strict=True):
+        for mask, evidence in zip(result.masks, segmenter.seen, strict=True):
             found = score_mask(mask, truth).iou if one.ids else 0.0
-            out.append(
-                Evidence(
-                    expected_iou=expected, presence=presence, iou=found, fits=bool(one.targets)
-                )
-            )
+            out.append(Case(evidence=evidence, iou=found, fits=bool(one.targets)))
     return out
 
 
-def fit(evidence: Sequence[Evidence], *, most_refused: float = MOST_REFUSED) -> Calibration:
+def fit(cases: Sequence[Case], *, most_refused: float = MOST_REFUSED) -> Calibration:
     """Logistic regression of "IoU >= 0.5", and the floor that refuses few good masks.
 
     The floor is the highest at which at most ``most_refused`` of the masks with IoU >= 0.5 would be
@@ -104,26 +101,25 @@ def fit(evidence: Sequence[Evidence], *, most_refused: float = MOST_REFUSED) -> 
     Raises:
         ValueError: there are not both right and wrong masks.
     """
-    inputs = np.array([[e.expected_iou, e.presence, 1.0] for e in evidence], dtype=np.float64)
-    right = np.array([e.iou >= GOOD for e in evidence], dtype=np.float64)
+    inputs = np.array([[*one.evidence.inputs(), 1.0] for one in cases], dtype=np.float64)
+    right = np.array([one.iou >= GOOD for one in cases], dtype=np.float64)
     if not 0 < right.sum() < len(right):
         raise ValueError("calibration needs right and wrong masks on validation questions")
-    weights = np.zeros(3)
-    ridge = np.diag([1e-2, 1e-2, 0.0])
+    weights = np.zeros(4)
+    ridge = np.diag([1e-2, 1e-2, 1e-2, 0.0])
     for _ in range(100):  # Newton's method; the regression is convex
         p = 1.0 / (1.0 + np.exp(-np.clip(inputs @ weights, -60, 60)))
         slope = inputs.T @ (p - right) + ridge @ weights
-        bend = (inputs * (p * (1 - p))[:, None]).T @ inputs + ridge + 1e-9 * np.eye(3)
+        bend = (inputs * (p * (1 - p))[:, None]).T @ inputs + ridge + 1e-9 * np.eye(4)
         step = np.linalg.solve(bend, slope)
         weights -= step
         if np.abs(step).max() < 1e-9:
             break
+    iou, presence, certainty, bias = (float(one) for one in weights)
     calibration = Calibration(
-        iou_weight=float(weights[0]), presence_weight=float(weights[1]), bias=float(weights[2])
+        iou_weight=iou, presence_weight=presence, certainty_weight=certainty, bias=bias
     )
-    good = sorted(
-        calibration.score(e.expected_iou, e.presence) for e in evidence if e.iou >= GOOD and e.fits
-    )
+    good = sorted(calibration.score(one.evidence) for one in cases if one.iou >= GOOD and one.fits)
     return replace(calibration, floor=good[int(most_refused * len(good))])
 
 
@@ -136,14 +132,19 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=None, help="so many questions")
     args = parser.parse_args()
     witness = Witness.open(str(args.model), device=torch.device("cpu"), dtype=torch.bfloat16)
-    witness.model.config = replace(witness.model.config, calibration=None)
-    evidence = gather(witness, args.frames, limit=args.limit)
-    calibration = fit(evidence)
-    vain = [e for e in evidence if not e.fits]
-    kept = [e for e in vain if calibration.score(e.expected_iou, e.presence) >= calibration.floor]
-    print(f"{calibration}; of {len(vain)} masks of nothing, {len(kept)} stay", flush=True)
+    # The score also chooses among the looks that a mask comes from: what is fitted is asked again.
+    calibration = None
+    for _ in range(ROUNDS):
+        witness.model.config = replace(witness.model.config, calibration=calibration)
+        cases = gather(witness, args.frames, limit=args.limit)
+        fitted = fit(cases)
+        calibration = replace(fitted, floor=0.0)
+        vain = [one for one in cases if not one.fits]
+        kept = sum(fitted.score(one.evidence) >= fitted.floor for one in vain)
+        right = sum(one.iou >= GOOD for one in cases if one.fits) / (len(cases) - len(vain))
+        print(f"{fitted}; {right:.3f} of masks right; of {len(vain)} in vain, {kept} stay")
     fresh = LisaModel.from_trained(args.model)
-    fresh.config = replace(fresh.config, calibration=calibration)
+    fresh.config = replace(fresh.config, calibration=fitted)
     fresh.save_trained(args.out)
 
 
