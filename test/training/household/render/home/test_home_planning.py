@@ -47,7 +47,7 @@ def test_sizes_and_order() -> None:
     order = list(dict.fromkeys(job.folder.name for job in PLAN))
     assert order == ["val", "test", "test_models", "train"]
     frames = {split: sum(len(s.views) for s in scenes(split)) for split in order}
-    assert frames == {"val": 200, "test": 300, "test_models": 300, "train": 6000}
+    assert frames == {"val": 200, "test": 300, "test_models": 300, "train": 6008}
     assert len(scenes("test")) >= 150
     assert len(scenes("test_models")) >= 150
     assert {len(s.views) for s in scenes("train")} == {4}
