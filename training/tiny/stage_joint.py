@@ -31,8 +31,8 @@ from training.tiny.packing import PackedQuestion, pack, pack_question
 from training.tiny.question_store import SIDED, QuestionStore, spoken_answer
 from training.tiny.speed import quicken
 from training.tiny.stage_text import COSINE_SCALE, answer_vocabulary, sampled_answer_loss
-from training.tiny.stage_vision import dense_alignment_loss
-from training.tiny.views import ViewStore, view_tensors, view_windows
+from training.tiny.stage_vision import PROMPT_NOISE, dense_alignment_loss, noisy_prompts
+from training.tiny.views import ViewStore, draw_absent, view_tensors, view_windows
 
 # Share of frames that are also asked something that no thing answers.
 SMALL_TALK_SHARE = 0.5
@@ -52,6 +52,7 @@ class JointRecipe:
         head_rate: of the mask head; 0 leaves it as it is, and decodes no masks.
         seed: of everything drawn.
         small_talk_share: of frames that are also asked something that no thing answers.
+        absent: names of a frame's absent things that the mask head is also given, to mark nothing.
     """
 
     steps: int = 1000
@@ -61,11 +62,12 @@ class JointRecipe:
     head_rate: float = 2e-4
     seed: int = 0
     small_talk_share: float = SMALL_TALK_SHARE
+    absent: int = 2
 
 
 @dataclass(frozen=True)
 class Target:
-    """What one [SEG] of an answer marks."""
+    """What one [SEG] of an answer marks; no ids for a thing that is absent."""
 
     category: int
     ids: tuple[int, ...]
@@ -111,6 +113,34 @@ def ask(
     return out, free
 
 
+def absent_segs(
+    views: Sequence[LoadedView], names: Tensor, referent_dim: int, count: int, rng: random.Random
+) -> list[Seg]:
+    """Prompts for things that the views' frames do not show.
+
+    An answer that refuses has no [SEG]; without these, the mask head would forget in this stage
+    that what is asked for may be missing.
+
+    Args:
+        views: whole frames.
+        names: (categories, out_dim).
+        referent_dim: of the mask head; 0 for none.
+        count: of each frame.
+        rng: decides which.
+    """
+    index = {name: k for k, name in enumerate(load_categories())}
+    out = []
+    for row, view in enumerate(views):
+        here = {item["category"] for item in view.instances}
+        for _ in range(count):
+            if (gone := draw_absent(here, names, rng)) is None:
+                break
+            prompt = noisy_prompts(names, torch.tensor([index[gone]]), PROMPT_NOISE)[0]
+            referent = torch.zeros(referent_dim) if referent_dim else None
+            out.append(Seg(row, Target(index[gone], ()), prompt, referent))
+    return out
+
+
 def decode_views(
     model: LisaModel,
     features: ImageFeatures | None,
@@ -119,7 +149,7 @@ def decode_views(
     names: Tensor,
     rng: random.Random,
 ) -> tuple[dict[str, Tensor], float]:
-    """Losses of every [SEG] whose target a view shows, and their mean IoU.
+    """Losses of every [SEG] whose target a view shows or is absent; mean IoU of the shown ones.
 
     Args:
         features: of the views, when they are computed already.
@@ -153,31 +183,31 @@ def decode_views(
             features.select(rows), torch.stack([s.prompt for s in chosen]), referent
         )
     terms = mask_losses(logits.float(), iou.float(), similarity.float(), target)
-    choices = [
-        choice_of(view, group, rows_of)
-        for view, group, rows_of in zip(
-            views, shown, similarity.float().split([len(group) for group in shown]), strict=True
-        )
-        if group
-    ]
-    terms["choice"] = 0.5 * torch.cat(choices).mean()
+    each = similarity.float().split([len(group) for group in shown])
+    choices = [choice_of(*one) for one in zip(views, shown, each, strict=True)]
+    terms["choice"] = 0.5 * torch.cat(choices).sum() / max(1, sum(len(one) for one in choices))
     category = torch.tensor([seg.target.category for seg in chosen])
     terms["dense"] = 0.5 * dense_alignment_loss(
         features.aligned, target, owner=rows, category=category, names=names
     )
-    return terms, float(mask_iou(logits.float(), target).mean())
+    there = torch.tensor([bool(seg.target.ids) for seg in chosen])
+    found = mask_iou(logits.float(), target)[there]
+    return terms, float(found.mean()) if len(found) else 0.0
 
 
 def choice_of(view: LoadedView, segs: Sequence[Seg], similarity: Tensor) -> Tensor:
-    """:func:`training.tiny.losses.choice_loss` of the [SEG] (n) of one view.
+    """:func:`training.tiny.losses.choice_loss` of the [SEG] (n) of one view that mark something.
 
     Args:
         similarity: (n, h, w).
     """
+    there = [k for k, seg in enumerate(segs) if seg.target.ids]
+    if not there:
+        return similarity.new_zeros(0)
     things = [item["id"] for item in view.instances]
     covers = target_masks(view.ids, [(one,) for one in things]).unsqueeze(1)
-    wanted = torch.tensor([[one in seg.target.ids for one in things] for seg in segs])
-    return choice_loss(similarity, F.avg_pool2d(covers, UPSCALE).squeeze(1), wanted)
+    wanted = torch.tensor([[one in segs[k].target.ids for one in things] for k in there])
+    return choice_loss(similarity[there], F.avg_pool2d(covers, UPSCALE).squeeze(1), wanted)
 
 
 def shows(view: LoadedView, target: Target) -> bool:
@@ -344,6 +374,13 @@ class JointTraining:
             )
         terms, segs = self._language_terms(asked, batch.starts, states, features)
         if self.recipe.head_rate:
+            segs = segs + absent_segs(
+                whole,
+                self.names,
+                model.mask_head.referent_dim,
+                self.recipe.absent,
+                self.rng,
+            )
             for label, views, known in (("whole", whole, features), ("zoom", crops, None)):
                 if len({v.vision.shape for v in views}) > 1:
                     continue  # a mixed batch of aspect ratios; rare

@@ -22,6 +22,9 @@ from training.tiny.patch_bank import gather, learning_rate, train_align
 from training.tiny.stage_text import COSINE_SCALE
 from training.tiny.views import ViewStore, view_windows
 
+# Length of the noise on a name's vector, in its own lengths: about how far the LLM's prompts are.
+PROMPT_NOISE = 0.6
+
 
 def dense_alignment_loss(
     aligned: Tensor, target: Tensor, *, owner: Tensor, category: Tensor, names: Tensor
@@ -112,7 +115,7 @@ def train(
     )
     for group in optimiser.param_groups:
         group["peak"] = group["lr"]
-    masks = store.batches(views=8, questions=5, absent=0.4, rng=rng)
+    masks = store.batches(views=8, questions=5, absent=0.4, names=names, rng=rng)
     step = 0
     if state_file.exists():
         saved = torch.load(state_file, weights_only=True)
@@ -136,7 +139,7 @@ def train(
             group["lr"] = group["peak"] * learning_rate(step, steps, warm_up=100)
         with torch.autocast("cpu", torch.bfloat16):
             encoded = head.encode(batch.vision, batch.rgb, view_windows(batch.views))
-            prompts = noisy_prompts(names, batch.category, 0.6)
+            prompts = noisy_prompts(names, batch.category, PROMPT_NOISE)
             logits, iou, similarity = head(encoded.select(batch.owner), prompts)
         terms = {
             "dense": dense_alignment_loss(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,36 @@ def view_windows(views: Sequence[LoadedView]) -> Tensor:
     return torch.tensor([view.window for view in views])
 
 
+# So many of the names nearest to a thing's are what it could be mistaken for.
+ALIKE = 12
+
+
+def draw_absent(shown: Collection[str], names: Tensor, rng: random.Random) -> str | None:
+    """A category that a frame shows nothing of, nor of its group; None if there is none.
+
+    Every other one is named much like something that is shown: those are mistaken for it.
+
+    Args:
+        shown: categories of the frame.
+        names: (categories, out_dim) of unit length, in taxonomy order.
+        rng: decides.
+    """
+    categories = load_categories()
+    groups = {categories[one].group for one in shown} - {""}
+
+    def gone(one: str) -> bool:
+        return one not in shown and categories[one].group not in groups
+
+    if shown and rng.random() < 0.5:
+        order = list(categories)
+        vector = names[order.index(rng.choice(sorted(shown)))]
+        nearest = (names @ vector).topk(min(ALIKE, len(order))).indices
+        if alike := [one for one in (order[int(k)] for k in nearest) if gone(one)]:
+            return rng.choice(alike)
+    left = [one for one in categories if gone(one)]
+    return rng.choice(left) if left else None
+
+
 class ViewStore:
     """Views of a feature folder; new files of a render in progress are picked up.
 
@@ -71,7 +101,7 @@ class ViewStore:
                 self.frames[path.stem] = open_views(path)
 
     def batches(
-        self, *, views: int, questions: int, absent: float, rng: random.Random
+        self, *, views: int, questions: int, absent: float, names: Tensor, rng: random.Random
     ) -> Iterator[ViewBatch]:
         """Endless batches; whole frames and crops alternate.
 
@@ -79,6 +109,7 @@ class ViewStore:
             views: views a batch.
             questions: at most this many a view.
             absent: share of questions for a category that is not in the frame.
+            names: (categories, out_dim) of unit length, in taxonomy order.
         """
         index = {name: k for k, name in enumerate(load_categories())}
         turn = 0
@@ -107,11 +138,11 @@ class ViewStore:
                     category.append(index[name])
                 frame = self.frames[view.view.frame][0]
                 everything = {item["category"] for item in frame.instances} | set(here)
-                while rng.random() < absent and len(everything) < len(index):
-                    name = rng.choice(list(index))
-                    if name not in everything:
-                        wanted.append((255,))
-                        category.append(index[name])
+                while rng.random() < absent:
+                    if (gone := draw_absent(everything, names, rng)) is None:
+                        break
+                    wanted.append(())
+                    category.append(index[gone])
                 owner += [row] * len(wanted)
                 targets.append(target_masks(view.ids, wanted))
             vision, rgb = view_tensors(chosen)

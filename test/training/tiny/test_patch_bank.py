@@ -1,9 +1,7 @@
-import json
-
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from cached_frame import COLUMNS, ROWS, cached_frame
 
 from lisa_model.mask_head import PatchAlign
 from training.household.taxonomy import load_categories
@@ -19,36 +17,13 @@ from training.tiny.patch_bank import (
     train_align,
 )
 
-ROWS, COLUMNS = 8, 10
 MUG = list(load_categories()).index("mug")
 FORK = list(load_categories()).index("fork")
 
 
 @pytest.fixture
 def views(tmp_path):
-    """A frame of 8 x 10 patches: a mug of 6 x 4 patches, a fork smaller than one patch."""
-    ids = np.zeros((ROWS * 8, COLUMNS * 8), dtype=np.uint8)
-    ids[8:56, 8:40] = 1
-    ids[24:32, 64:72] = 0
-    ids[24:28, 64:71] = 2  # 28 of 64 pixels: under a half
-    vision = np.zeros((3, ROWS, COLUMNS), dtype=np.float16)
-    vision[0, 1:7, 1:5] = 1.0
-    vision[1, 3, 8] = 1.0
-    things = [
-        {"id": 1, "category": "mug", "area": 48 * 32},
-        {"id": 2, "category": "fork", "area": 28},
-    ]
-    meta = json.dumps({"name": "f", "instances": things}).encode()
-    path = tmp_path / "f.npz"
-    np.savez(
-        path,
-        vision0=vision,
-        rgb0=np.zeros((ROWS * 8, COLUMNS * 8, 3), dtype=np.uint8),
-        ids0=ids,
-        window0=np.array([0, 0, COLUMNS * 8, ROWS * 8, 0]),
-        meta=np.frombuffer(meta, dtype=np.uint8),
-    )
-    return open_views(path, whole_min=20)
+    return open_views(cached_frame(tmp_path), whole_min=20)[:1]  # the whole frame
 
 
 def test_shares_of_patches_are_those_of_their_pixels(views):

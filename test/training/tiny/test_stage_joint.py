@@ -25,6 +25,7 @@ from training.tiny.stage_joint import (
     JointTraining,
     Seg,
     Target,
+    absent_segs,
     decode_views,
     is_alone,
     shows,
@@ -78,6 +79,31 @@ def test_only_what_a_view_shows_whole_is_decoded(model, names):
     assert (terms, found) == ({}, 0.0)
     terms, _ = decode_views(model, None, [seen], [seg(ids=(1,))], names, random.Random(0))
     assert {"focal", "dice", "iou", "similarity", "dense", "choice"} <= terms.keys()
+
+
+def test_absent_things_are_asked_for_without_a_mask(model, names):
+    seen = view("mug", "fork")
+    segs = absent_segs([seen, seen], names, 4, 3, random.Random(0))
+    assert [one.row for one in segs] == [0, 0, 0, 1, 1, 1]
+    shown = {list(load_categories()).index(name) for name in ("mug", "fork")}
+    assert all(one.target.ids == () and one.target.category not in shown for one in segs)
+    assert all(one.referent.shape == (4,) and not one.referent.any() for one in segs)
+    assert all(one.referent is None for one in absent_segs([seen], names, 0, 2, random.Random(0)))
+    terms, found = decode_views(model, None, [seen, seen], segs, names, random.Random(0))
+    assert found == 0.0
+    values = {key: float(value.detach()) for key, value in terms.items()}
+    assert values["choice"] == values["dice"] == values["dense"] == 0.0
+    assert values["iou"] > 0
+    assert values["similarity"] > 0
+
+
+def test_absent_things_do_not_change_which_one_is_meant(model, names):
+    seen = view("mug", "fork")
+    alone, mine = decode_views(model, None, [seen], [seg()], names, random.Random(0))
+    more = [seg(), *absent_segs([seen], names, 0, 3, random.Random(0))]
+    both, found = decode_views(model, None, [seen], more, names, random.Random(0))
+    torch.testing.assert_close(both["choice"], alone["choice"], atol=1e-2, rtol=1e-2)
+    assert found == pytest.approx(mine, abs=0.02)
 
 
 def test_a_thing_is_alone_when_no_other_of_its_kind_is_there():

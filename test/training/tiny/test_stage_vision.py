@@ -1,0 +1,57 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from cached_frame import CHANNELS, cached_frame
+
+from lisa_model.config import MaskHeadConfig, preset
+from training.household.taxonomy import load_categories
+from training.tiny import stage_vision
+
+OUT_DIM = 16
+CONFIG = replace(
+    preset("lisa-tiny"),
+    vision_dim=CHANNELS,
+    out_dim=OUT_DIM,
+    mask_head=MaskHeadConfig(
+        dim=32, num_heads=4, mlp_dim=32, stem_dim=8, referent_dim=4, align_dim=8
+    ),
+)
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch):
+    vectors = torch.randn(len(load_categories()), OUT_DIM, generator=torch.Generator())
+    names = torch.nn.functional.normalize(vectors, dim=1)
+    monkeypatch.setattr(stage_vision, "name_vectors", lambda _: names)
+    features = tmp_path / "features"
+    features.mkdir()
+    cached_frame(features)
+
+    def run(**steps):
+        out = tmp_path / "vision.pt"
+        stage_vision.train(config=CONFIG, features=features, out=out, seed=0, **steps)
+        return torch.load(out, weights_only=True)
+
+    return run
+
+
+def test_the_head_starts_from_aligned_patches(train, tmp_path):
+    head = train(steps=0, align_steps=3)
+    aligned = torch.load(tmp_path / "vision.align", weights_only=True)
+    for name, value in aligned.items():
+        assert torch.equal(head[f"align.{name}"], value)
+
+
+def test_masks_are_learnt_and_the_stage_goes_on_where_it_was(train, tmp_path, capsys):
+    before = train(steps=0, align_steps=3)
+    after = train(steps=2, align_steps=3)
+    assert any(not torch.equal(after[name], value) for name, value in before.items())
+    assert torch.load(tmp_path / "vision.state", weights_only=True)["step"] == 2
+    again = train(steps=2, align_steps=3)
+    assert all(torch.equal(again[name], value) for name, value in after.items())
+
+
+def test_without_alignment_nothing_is_gathered(train, tmp_path):
+    train(steps=0, align_steps=0)
+    assert not (tmp_path / "vision.align").exists()

@@ -1,0 +1,43 @@
+import random
+
+import pytest
+import torch
+
+from training.household.taxonomy import load_categories
+from training.tiny.views import ALIKE, draw_absent
+
+CATEGORIES = load_categories()
+SHOWN = {"mug", "fork"}
+
+
+@pytest.fixture(scope="module")
+def names():
+    generator = torch.Generator().manual_seed(0)
+    vectors = torch.randn(len(CATEGORIES), 64, generator=generator)
+    return torch.nn.functional.normalize(vectors, dim=1)
+
+
+def test_what_is_absent_is_neither_shown_nor_of_a_shown_group(names):
+    rng = random.Random(0)
+    assert CATEGORIES["mug"].group, "the test needs a category with a group"
+    drawn = {draw_absent(SHOWN, names, rng) for _ in range(2000)}
+    assert not drawn & SHOWN
+    assert all(CATEGORIES[one].group != CATEGORIES["mug"].group for one in drawn)
+
+
+def test_half_of_what_is_absent_could_be_mistaken(names):
+    rng = random.Random(0)
+    order = list(CATEGORIES)
+    rows = torch.stack([names[order.index(one)] for one in sorted(SHOWN)])
+    near = {order[int(k)] for k in (names @ rows.T).topk(ALIKE, dim=0).indices.flatten()}
+    share = sum(draw_absent(SHOWN, names, rng) in near for _ in range(2000)) / 2000
+    assert 0.5 < share < 0.7
+
+
+def test_a_frame_without_things_lacks_everything(names):
+    rng = random.Random(0)
+    assert len({draw_absent(set(), names, rng) for _ in range(3000)}) == len(CATEGORIES)
+
+
+def test_where_everything_is_shown_nothing_is_absent(names):
+    assert draw_absent(set(CATEGORIES), names, random.Random(0)) is None
