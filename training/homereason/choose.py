@@ -44,8 +44,9 @@ PLAN: Mapping[str, tuple[tuple[str, ...], int]] = {
     "f": (("nothing_fits",), 2),
 }
 UNSEEN_MODELS: Mapping[str, tuple[tuple[str, ...], int]] = {"b": (("explicit", *IMPLICIT), 4)}
-# Training frames: so many of each kind, drawn anew for every seed.
-TRAINING_EACH = 2
+# Training frames: so many of each kind, drawn anew for every seed. Relations have the most forms,
+# each of which has to be learnt.
+TRAINING_EACH: Mapping[str, int] = dict.fromkeys(KINDS, 2) | {"relation": 6, "attribute": 4}
 
 
 def candidates(
@@ -62,15 +63,16 @@ def candidates(
 
 
 def training_questions(
-    scene: Scene, *, seed: str = "0", each: int = TRAINING_EACH
+    scene: Scene, *, seed: str = "0", each: Mapping[str, int] = TRAINING_EACH
 ) -> list[Question]:
-    """Questions of a training frame: up to ``each`` of every kind.
+    """Questions of a training frame: up to so many of every kind.
 
     Args:
         seed: another one gives other questions, for several passes over the frames.
+        each: at most, by kind.
     """
     found = candidates(scene, "train", seed=seed)
-    return [one for kind in KINDS for one in _distinct(found[kind], each)]
+    return [one for kind in KINDS for one in _distinct(found[kind], each[kind])]
 
 
 @dataclass

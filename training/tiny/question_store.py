@@ -17,8 +17,8 @@ WEIGHTS: Mapping[str, float] = {
     "implicit_short": 1.2,
     "implicit_long": 1.2,
     "imperative": 1.2,
-    "attribute": 1.5,
-    "relation": 1.5,
+    "attribute": 2.0,
+    "relation": 2.0,
     "two_targets": 1.2,
     "nothing_fits": 1.8,
 }
