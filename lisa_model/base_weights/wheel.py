@@ -99,14 +99,23 @@ def _wait(process: subprocess.Popen[bytes], *folders: Path, limit: int, advance:
     while True:
         finished = process.poll() is not None
         # While pip moves the wheel there can be two copies: the largest file is the progress.
-        largest = max((_size(p) for folder in folders for p in folder.rglob("*")), default=0)
-        done = min(largest, limit)
+        done = min(max(_largest(folder) for folder in folders), limit)
         if done > reported:
             advance(done - reported)
             reported = done
         if finished:
             return
         time.sleep(_POLL_SECONDS)
+
+
+def _largest(folder: Path) -> int:
+    """Size of the largest file below a folder; 0 without one.
+
+    pip removes files and folders meanwhile: unlike ``Path.rglob``, ``os.walk`` passes over a folder
+    that is gone when it looks inside.
+    """
+    files = (Path(at) / name for at, _, names in os.walk(folder) for name in names)
+    return max(map(_size, files), default=0)
 
 
 def _size(path: Path) -> int:

