@@ -147,15 +147,16 @@ def best_guess(
         return best
     peaks = upsample(similarity, height, width)
     windows: list[CropWindow] = []
+    most = worth(best)
     for _ in range(model.config.zoom_candidates):
         window = next_window(whole, peaks, windows)
-        if window is None or (windows and worth(best) >= CONFIDENT):
+        if window is None or (windows and most >= CONFIDENT):
             break
         windows.append(window)
         before_pass()
         closer = look_closer(model, image, window, prompt, patches, referent)[0]
-        if worth(closer) > worth(best):
-            best = closer.in_frame(window, whole)
+        if (value := worth(closer)) > most:
+            best, most = closer.in_frame(window, whole), value
     return best
 
 

@@ -90,8 +90,7 @@ class VisionTower(nn.Module):
     Args:
         model: the whole encoder; blocks that nothing is read of are cut off.
         layers: blocks whose output is read, ascending, counted from 1; empty for the last alone.
-            What a patch shows is told better by the middle blocks than by the last ones, which
-            gather the scene (``docs/tiny_design.md``).
+            How well each tells what a patch shows: ``training.design.blocks``.
 
     Raises:
         ValueError: the encoder has fewer blocks.

@@ -21,7 +21,7 @@ from training.experiments.places import Places
 from training.experiments.runs import Run
 from training.experiments.stages import DEVICE, MAX_NEW_TOKENS, Carried
 from training.homereason.files import read_questions
-from training.household.taxonomy import load_categories
+from training.household.taxonomy import category_index
 from training.tiny.question_store import QuestionStore
 
 DTYPE = "bfloat16"
@@ -36,7 +36,7 @@ def referring_intents(places: Places) -> Callable[[random.Random], tuple[int, st
     Raises:
         ExperimentError: there is none.
     """
-    index = {name: k for k, name in enumerate(load_categories())}
+    index = category_index()
     found = [
         (index[one.categories[0]], one.text)
         for path in places.questions

@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lisa_model.config import LisaConfig, preset
@@ -24,7 +23,7 @@ from training import markdown
 from training.experiments.tables import fill
 from training.tiny.features import cache_split, open_views
 from training.tiny.name_space import name_vectors
-from training.tiny.patch_bank import BACKGROUND, PatchBank, gather, train_align
+from training.tiny.patch_bank import BACKGROUND, PatchBank, align_patches, gather, train_align
 
 # All that are compared: these blocks alone, and together.
 SETS = ((12,), (11,), (9,), (6,), (3,), (9, 12), (6, 9), (6, 12), (3, 6, 9), (6, 9, 12))
@@ -70,9 +69,7 @@ def chosen_columns(bank: PatchBank, wanted: Blocks, cached: Blocks) -> PatchBank
 def named_right(align: PatchAlign, bank: PatchBank, names: Tensor) -> float:
     """Share of things' patches whose nearest name is right, weighted as in training."""
     align.eval()
-    with torch.autocast("cpu", torch.bfloat16):
-        row = align(bank.vectors.float().T[None, :, None])
-    nearest = (F.normalize(row[0, :, 0].T.float(), dim=1) @ names.T).argmax(1)
+    nearest = (align_patches(align, bank) @ names.T).argmax(1)
     weight = bank.weight * (bank.category != BACKGROUND)
     return float(((nearest == bank.category) * weight).sum() / weight.sum())
 

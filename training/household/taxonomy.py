@@ -27,6 +27,12 @@ def load_categories() -> dict[str, Category]:
 
 
 @cache
+def category_index() -> dict[str, int]:
+    """Place of each category in the file's order, by id."""
+    return {name: k for k, name in enumerate(load_categories())}
+
+
+@cache
 def load_purposes() -> dict[str, dict[Split, dict[str, list[str]]]]:
     """category id -> split -> ``short`` / ``long`` / ``imperative`` -> phrases."""
     out: dict[str, dict[Split, dict[str, list[str]]]] = {}

@@ -6,6 +6,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lisa_model.mask_head import UPSCALE
+
+
+def patch_shares(target: Tensor) -> Tensor:
+    """Share of each patch that a mask covers: (n, 4h, 4w) in [0, 1] -> (n, h, w)."""
+    return F.avg_pool2d(target.unsqueeze(1), UPSCALE).squeeze(1)
+
+
+def own_patches(shares: Tensor) -> Tensor:
+    """Patches (n, h, w) bool that show a thing: half covered; of a smaller thing, the best ones."""
+    peak = shares.flatten(1).amax(1)[:, None, None]
+    return (shares >= torch.minimum(peak, torch.tensor(0.5))) & (shares > 0.05)
+
 
 def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
     """1 - soft Dice per mask (n,); logits and target (n, h, w)."""
@@ -91,7 +104,6 @@ def mask_losses(
     return {
         "focal": 20.0 * focal_loss(logits, target).mean(),
         "dice": (dice * present).sum() / present.sum().clamp(min=1),
-        "similarity": 0.5
-        * similarity_loss(similarity, F.avg_pool2d(target.unsqueeze(1), 4).squeeze(1)).mean(),
+        "similarity": 0.5 * similarity_loss(similarity, patch_shares(target)).mean(),
         "iou": F.mse_loss(iou, actual),
     }

@@ -19,16 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lisa_model.mask_head import PRESENCE_SCALE, PatchAlign
-from lisa_model.vision import STEM_SCALE
-from training.household.taxonomy import load_categories
-from training.tiny.features import View
+from training.household.taxonomy import category_index
+from training.tiny.features import View, target_masks
+from training.tiny.losses import own_patches, patch_shares
+from training.tiny.steps import learning_rate
 
 # Patches kept of a thing and of a view's background, at most.
 THING_PATCHES = 16
 BACKGROUND_PATCHES = 24
 BACKGROUND = -1
-# A patch belongs to a thing that covers half of it; of a thing smaller than that, the best ones.
-HALF, LEAST = 0.5, 0.05
 # What background patches together count in the loss, beside the things' 1.
 BACKGROUND_WEIGHT = 0.5
 SMOOTHING = 0.05
@@ -55,19 +54,6 @@ class PatchBank:
         return PatchBank(self.vectors[index], self.category[index], self.weight[index])
 
 
-def covered(ids: NDArray[np.uint8], wanted: list[int]) -> NDArray[np.float32]:
-    """Share of each patch that some instances cover: (h, w).
-
-    Args:
-        ids: (8h, 8w) instance ids of a view.
-        wanted: instances.
-    """
-    mask = np.isin(ids, wanted).astype(np.float32)
-    rows, columns = ids.shape[0] // STEM_SCALE, ids.shape[1] // STEM_SCALE
-    shares: NDArray[np.float32] = mask.reshape(rows, STEM_SCALE, columns, STEM_SCALE).mean((1, 3))
-    return shares
-
-
 def gather(views: Iterable[View], *, seed: int) -> PatchBank:
     """Patches of cached views, drawn where a thing has more than are kept.
 
@@ -78,7 +64,7 @@ def gather(views: Iterable[View], *, seed: int) -> PatchBank:
     Raises:
         ValueError: no view shows anything.
     """
-    index = {name: k for k, name in enumerate(load_categories())}
+    index = category_index()
     rng = np.random.default_rng(seed)
     vectors: list[NDArray[np.float16]] = []
     category: list[int] = []
@@ -94,15 +80,16 @@ def gather(views: Iterable[View], *, seed: int) -> PatchBank:
     for view in views:
         loaded = view.read()
         flat = loaded.vision.reshape(len(loaded.vision), -1).T
-        for name in sorted({item["category"] for item in view.instances}):
-            wanted = [item["id"] for item in view.instances if item["category"] == name]
-            share = covered(loaded.ids, wanted).ravel()
-            mine = flat[(share >= min(share.max(), HALF)) & (share > LEAST)]
+        here = sorted({item["category"] for item in view.instances})
+        things = [tuple(i["id"] for i in view.instances if i["category"] == name) for name in here]
+        # The background last, whose id is 0.
+        *shares, free = patch_shares(target_masks(loaded.ids, [*things, (0,)])).flatten(1)
+        for name, share in zip(here, shares, strict=True):
+            mine = flat[own_patches(share[None, None])[0, 0].numpy()]
             if len(mine):
                 each = len(mine) ** 0.5 / min(len(mine), THING_PATCHES)
                 keep(mine, index[name], each, THING_PATCHES)
-        free = (loaded.ids == 0).reshape(view.shape[0], STEM_SCALE, view.shape[1], STEM_SCALE)
-        keep(flat[free.all((1, 3)).ravel()], BACKGROUND, 1.0, BACKGROUND_PATCHES)
+        keep(flat[(free == 1.0).numpy()], BACKGROUND, 1.0, BACKGROUND_PATCHES)
     if not category:
         raise ValueError("no cached view shows anything")
     return PatchBank(
@@ -110,6 +97,14 @@ def gather(views: Iterable[View], *, seed: int) -> PatchBank:
         torch.tensor(category),
         torch.tensor(weight, dtype=torch.float32),
     )
+
+
+def align_patches(align: PatchAlign, patches: PatchBank) -> Tensor:
+    """Aligned vectors (n, out_dim) of unit length, float32."""
+    with torch.autocast("cpu", torch.bfloat16):
+        # One row of patches: a 1 x 1 convolution sees each by itself.
+        row = align(patches.vectors.float().T[None, :, None])
+    return F.normalize(row[0, :, 0].T.float(), dim=1)
 
 
 def bank_loss(aligned: Tensor, patches: PatchBank, names: Tensor) -> Tensor:
@@ -157,12 +152,8 @@ def train_align(
     for step in range(steps):
         patches = bank.draw(batch, generator)
         for group in optimiser.param_groups:
-            group["lr"] = rate * learning_rate(step, steps)
-        with torch.autocast("cpu", torch.bfloat16):
-            # One row of patches: a 1 x 1 convolution sees each by itself.
-            row = align(patches.vectors.float().T[None, :, None])
-        aligned = F.normalize(row[0, :, 0].T.float(), dim=1)
-        loss = bank_loss(aligned, patches, names)
+            group["lr"] = rate * learning_rate(step, steps, warm_up=50, least=0.01)
+        loss = bank_loss(align_patches(align, patches), patches, names)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(align.parameters(), 1.0)
@@ -171,9 +162,3 @@ def train_align(
         if (step + 1) % 50 == 0:
             each = (time.time() - started) / (step + 1)
             print(f"align {step + 1}/{steps} {each:.2f} s each, loss {mean:.3f}", flush=True)
-
-
-def learning_rate(step: int, steps: int, warm_up: int = 50) -> float:
-    """Share of the peak: a linear start, then a cosine down to a hundredth."""
-    fall = 0.5 + 0.5 * math.cos(math.pi * step / steps)
-    return max(0.01, min(1.0, (step + 1) / warm_up) * fall)

@@ -8,7 +8,6 @@ Run: ``python -m training.tiny.stage_joint --features data/tiny/features/train
 from __future__ import annotations
 
 import argparse
-import math
 import random
 import time
 from collections.abc import Sequence
@@ -20,18 +19,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lisa_model.config import LisaConfig, preset
-from lisa_model.mask_head import UPSCALE, ImageFeatures
+from lisa_model.mask_head import ImageFeatures
 from lisa_model.model import LisaModel
 from training.homereason.small_talk import draw_small_talk
-from training.household.taxonomy import load_categories
+from training.household.taxonomy import category_index
 from training.tiny.features import LoadedView, View, target_masks
-from training.tiny.losses import choice_loss, mask_iou, mask_losses
+from training.tiny.losses import choice_loss, mask_iou, mask_losses, patch_shares
 from training.tiny.name_space import name_vectors
 from training.tiny.packing import PackedQuestion, pack, pack_question
 from training.tiny.question_store import SIDED, QuestionStore, spoken_answer
 from training.tiny.speed import quicken
 from training.tiny.stage_text import COSINE_SCALE, answer_vocabulary, sampled_answer_loss
 from training.tiny.stage_vision import PROMPT_NOISE, dense_alignment_loss, noisy_prompts
+from training.tiny.steps import keep, learning_rate
 from training.tiny.views import ViewStore, draw_absent, view_tensors, view_windows
 
 # Share of frames that are also asked something that no thing answers.
@@ -100,7 +100,7 @@ def ask(
     small_talk_share: float = SMALL_TALK_SHARE,
 ) -> tuple[list[Asked], bool]:
     """Questions about a frame, and now and then small talk; and whether it may be mirrored."""
-    index = {name: k for k, name in enumerate(load_categories())}
+    index = category_index()
     out, free = [], True
     for question in store.draw(view.frame, count, rng):
         free = free and question.kind != SIDED
@@ -128,7 +128,7 @@ def absent_segs(
         count: of each frame.
         rng: decides which.
     """
-    index = {name: k for k, name in enumerate(load_categories())}
+    index = category_index()
     out = []
     for row, view in enumerate(views):
         here = {item["category"] for item in view.instances}
@@ -205,9 +205,9 @@ def choice_of(view: LoadedView, segs: Sequence[Seg], similarity: Tensor) -> Tens
     if not there:
         return similarity.new_zeros(0)
     things = [item["id"] for item in view.instances]
-    covers = target_masks(view.ids, [(one,) for one in things]).unsqueeze(1)
+    shares = patch_shares(target_masks(view.ids, [(one,) for one in things]))
     wanted = torch.tensor([[one in segs[k].target.ids for one in things] for k in there])
-    return choice_loss(similarity[there], F.avg_pool2d(covers, UPSCALE).squeeze(1), wanted)
+    return choice_loss(similarity[there], shares, wanted)
 
 
 def shows(view: LoadedView, target: Target) -> bool:
@@ -303,9 +303,7 @@ class JointTraining:
             "optimiser": self.optimiser.state_dict(),
             "step": self.step,
         }
-        part = self.state_file.with_suffix(".part")
-        torch.save(state, part)
-        part.rename(self.state_file)
+        keep(state, self.state_file)
         self.model.save_trained(self.out)
 
     def run(self) -> None:
@@ -359,10 +357,9 @@ class JointTraining:
     def _step(self) -> dict[str, float]:
         whole, crops, asked = self._draw()
         model = self.model
-        rate = min(1.0, (self.step + 1) / 30)
-        rate *= 0.5 + 0.5 * math.cos(math.pi * self.step / self.recipe.steps)
+        rate = learning_rate(self.step, self.recipe.steps, warm_up=30, least=0.02)
         for group in self.optimiser.param_groups:
-            group["lr"] = group["peak"] * max(rate, 0.02)
+            group["lr"] = group["peak"] * rate
         vision, rgb = view_tensors(whole)
         with torch.autocast("cpu", torch.bfloat16):
             with torch.set_grad_enabled(self.recipe.head_rate > 0):

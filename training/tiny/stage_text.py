@@ -26,6 +26,7 @@ from training.household.language import IMPLICIT, explicit_intent, implicit_inte
 from training.household.taxonomy import Split, load_categories
 from training.tiny.name_space import name_vectors
 from training.tiny.speed import quicken
+from training.tiny.steps import keep, learning_rate
 from training.tiny.text_pairs import draw_pair
 
 COSINE_SCALE = 16.0
@@ -230,9 +231,7 @@ def train(
 
     def save() -> None:
         state = {"model": trained_state(model), "optimiser": optimiser.state_dict(), "step": step}
-        part = out.with_suffix(".part")
-        torch.save(state, part)
-        part.rename(out)
+        keep(state, out)
 
     started, first = time.time(), step
     pool: list[tuple[int, str]] = []
@@ -272,9 +271,9 @@ def train(
         ]
         width = max(len(ids) for ids in everything)
         ids = torch.tensor([r + [0] * (width - len(r)) for r in everything])
-        rate = min(1.0, (step + 1) / 30) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+        rate = learning_rate(step, steps, warm_up=30, least=0.02)
         for group in optimiser.param_groups:
-            group["lr"] = group["peak"] * max(rate, 0.02)
+            group["lr"] = group["peak"] * rate
         with torch.autocast("cpu", torch.bfloat16):
             states = model.states(model.embed(ids))
             seg = states[[row for row, _, _ in segs], [at for _, at, _ in segs]]

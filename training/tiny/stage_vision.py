@@ -16,10 +16,11 @@ from torch import Tensor
 
 from lisa_model.config import LisaConfig, preset
 from lisa_model.mask_head import MaskHead
-from training.tiny.losses import mask_iou, mask_losses
+from training.tiny.losses import mask_iou, mask_losses, own_patches, patch_shares
 from training.tiny.name_space import name_vectors
-from training.tiny.patch_bank import gather, learning_rate, train_align
+from training.tiny.patch_bank import gather, train_align
 from training.tiny.stage_text import COSINE_SCALE
+from training.tiny.steps import keep, learning_rate
 from training.tiny.views import ViewStore, view_windows
 
 # Length of the noise on a name's vector, in its own lengths: about how far the LLM's prompts are.
@@ -39,9 +40,7 @@ def dense_alignment_loss(
         owner, category: (n,) view and taxonomy index of each thing.
         names: (categories, out_dim).
     """
-    cover = F.avg_pool2d(target.unsqueeze(1), 4).squeeze(1)  # (n, h, w)
-    peak = cover.flatten(1).amax(1)[:, None, None]
-    mine = (cover >= torch.minimum(peak, torch.tensor(0.5))) & (cover > 0.05)
+    mine = own_patches(patch_shares(target))
     question, y, x = mine.nonzero(as_tuple=True)
     if len(question) == 0:
         return aligned.sum() * 0.0
@@ -72,9 +71,7 @@ def aligned_head(
     store.refresh()
     views = (view for frame in store.frames.values() for view in frame)
     train_align(head.align, gather(views, seed=seed), names, steps=steps, seed=seed)
-    part = out.with_suffix(".part")
-    torch.save(head.align.state_dict(), part)
-    part.rename(out)
+    keep(head.align.state_dict(), out)
 
 
 def train(
@@ -126,9 +123,7 @@ def train(
 
     def save() -> None:
         state = {"model": head.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
-        part = state_file.with_suffix(".part")
-        torch.save(state, part)
-        part.rename(state_file)
+        keep(state, state_file)
         torch.save(head.state_dict(), out)
 
     started, first = time.time(), step
@@ -136,7 +131,7 @@ def train(
     while step < steps:
         batch = next(masks)
         for group in optimiser.param_groups:
-            group["lr"] = group["peak"] * learning_rate(step, steps, warm_up=100)
+            group["lr"] = group["peak"] * learning_rate(step, steps, warm_up=100, least=0.01)
         with torch.autocast("cpu", torch.bfloat16):
             encoded = head.encode(batch.vision, batch.rgb, view_windows(batch.views))
             prompts = noisy_prompts(names, batch.category, PROMPT_NOISE)

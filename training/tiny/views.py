@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lisa_model.vision import MEAN, STD
-from training.household.taxonomy import load_categories
+from training.household.taxonomy import category_index, load_categories
 from training.tiny.features import LoadedView, View, open_views, target_masks
 
 
@@ -72,7 +72,7 @@ def draw_absent(shown: Collection[str], names: Tensor, rng: random.Random) -> st
 
     if shown and rng.random() < 0.5:
         order = list(categories)
-        vector = names[order.index(rng.choice(sorted(shown)))]
+        vector = names[category_index()[rng.choice(sorted(shown))]]
         nearest = (names @ vector).topk(min(ALIKE, len(order))).indices
         if alike := [one for one in (order[int(k)] for k in nearest) if gone(one)]:
             return rng.choice(alike)
@@ -111,7 +111,7 @@ class ViewStore:
             absent: share of questions for a category that is not in the frame.
             names: (categories, out_dim) of unit length, in taxonomy order.
         """
-        index = {name: k for k, name in enumerate(load_categories())}
+        index = category_index()
         turn = 0
         while True:
             self.refresh()

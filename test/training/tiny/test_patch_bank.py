@@ -5,14 +5,14 @@ from cached_frame import COLUMNS, ROWS, cached_frame
 
 from lisa_model.mask_head import PatchAlign
 from training.household.taxonomy import load_categories
-from training.tiny.features import open_views
+from training.tiny.features import open_views, target_masks
+from training.tiny.losses import patch_shares
 from training.tiny.patch_bank import (
     BACKGROUND,
     BACKGROUND_PATCHES,
     THING_PATCHES,
     PatchBank,
     bank_loss,
-    covered,
     gather,
     train_align,
 )
@@ -27,7 +27,7 @@ def views(tmp_path):
 
 
 def test_shares_of_patches_are_those_of_their_pixels(views):
-    share = covered(views[0].read().ids, [2])
+    share = patch_shares(target_masks(views[0].read().ids, [(2,)]))[0]
     assert share.shape == (ROWS, COLUMNS)
     assert share[3, 8] == pytest.approx(28 / 64)
     assert share.sum() == pytest.approx(28 / 64)
