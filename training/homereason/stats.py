@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from training.homereason.files import FOLDERS, read_questions
 from training.homereason.question import KINDS, SUBSETS, Question
 
 
-def table(found: dict[str, Sequence[Question]]) -> str:
+def table(found: Mapping[str, Sequence[Question]]) -> str:
     """Markdown: questions by split, subset and kind."""
     lines = [
         "| split | subset | frames | questions | categories | " + " | ".join(KINDS) + " |",
@@ -36,6 +36,15 @@ def table(found: dict[str, Sequence[Question]]) -> str:
     return "\n".join(lines)
 
 
+def read(folder: Path, splits: Sequence[str] = FOLDERS) -> dict[str, Sequence[Question]]:
+    """Questions of those splits that are there."""
+    return {
+        name: read_questions(folder / f"{name}.jsonl")
+        for name in splits
+        if (folder / f"{name}.jsonl").is_file()
+    }
+
+
 def main(argv: list[str] | None = None) -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(
@@ -45,11 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         "questions", type=Path, nargs="?", default=Path("data/homereason_questions")
     )
     folder = parser.parse_args(argv).questions
-    found: dict[str, Sequence[Question]] = {
-        name: read_questions(folder / f"{name}.jsonl")
-        for name in FOLDERS
-        if (folder / f"{name}.jsonl").is_file()
-    }
+    found = read(folder)
     if not found:
         print(f"homereason: no question files in {folder}; build them first", file=sys.stderr)
         return 1

@@ -98,3 +98,43 @@ def pack(
     return PackedBatch(
         torch.cat(rows), torch.stack(masks).unsqueeze(1), torch.stack(positions), starts
     )
+
+
+Places = tuple[Tensor, Tensor]
+
+
+def seg_places(questions: list[list[PackedQuestion]], starts: list[list[int]]) -> Places:
+    """Rows and positions of the states that predict each [SEG], question by question.
+
+    Args:
+        questions: of each image; starts: where each begins, see :class:`PackedBatch`.
+    """
+    found = [
+        (row, begin + at)
+        for row, (group, begins) in enumerate(zip(questions, starts, strict=True))
+        for one, begin in zip(group, begins, strict=True)
+        for at in one.segs
+    ]
+    return _places(found)
+
+
+def answer_places(
+    questions: list[list[PackedQuestion]], starts: list[list[int]]
+) -> tuple[Places, Tensor]:
+    """Places of the states that predict each token of the answers, and these tokens (n,).
+
+    Args:
+        questions: of each image; starts: where each begins, see :class:`PackedBatch`.
+    """
+    found, tokens = [], []
+    for row, (group, begins) in enumerate(zip(questions, starts, strict=True)):
+        for one, begin in zip(group, begins, strict=True):
+            for at in range(one.answer_start, len(one.ids)):
+                found.append((row, begin + at - 1))
+                tokens.append(one.ids[at])
+    return _places(found), torch.tensor(tokens, dtype=torch.long)
+
+
+def _places(found: list[tuple[int, int]]) -> Places:
+    rows, positions = torch.tensor(found, dtype=torch.long).reshape(-1, 2).unbind(1)
+    return rows, positions

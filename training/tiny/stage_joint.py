@@ -26,7 +26,13 @@ from training.household.taxonomy import category_index
 from training.tiny.features import LoadedView, View, target_masks
 from training.tiny.losses import choice_loss, mask_iou, mask_losses, patch_shares
 from training.tiny.name_space import name_vectors
-from training.tiny.packing import PackedQuestion, pack, pack_question
+from training.tiny.packing import (
+    PackedQuestion,
+    answer_places,
+    pack,
+    pack_question,
+    seg_places,
+)
 from training.tiny.question_store import SIDED, QuestionStore, spoken_answer
 from training.tiny.speed import quicken
 from training.tiny.stage_text import COSINE_SCALE, answer_vocabulary, sampled_answer_loss
@@ -400,24 +406,17 @@ class JointTraining:
         features: ImageFeatures,
     ) -> tuple[dict[str, Tensor], list[Seg]]:
         language = self.model.language
-        rows, places, meant, spoken, spoken_ids = [], [], [], [], []
-        for row, (questions, begins) in enumerate(zip(asked, starts, strict=True)):
-            for question, begin in zip(questions, begins, strict=True):
-                packed = question.packed
-                for at, target in zip(packed.segs, question.targets, strict=True):
-                    rows.append(row)
-                    places.append(begin + at)
-                    meant.append(target)
-                for at in range(packed.answer_start, len(packed.ids)):
-                    spoken.append(states[row, begin + at - 1])
-                    spoken_ids.append(packed.ids[at])
-        seen = states[torch.tensor(rows), torch.tensor(places)].float()
+        questions = [[one.packed for one in group] for group in asked]
+        meant = [target for group in asked for one in group for target in one.targets]
+        rows, positions = seg_places(questions, starts)
+        seen = states[rows, positions].float()
+        spoken, tokens = answer_places(questions, starts)
         # As at inference: of two readings of an intent, the visible one wins.
         presence = None
         if language.codebook is not None:
             with torch.no_grad():
                 shown = self.model.mask_head.log_presence(features, language.codebook)
-            presence = shown[torch.tensor(rows)]
+            presence = shown[rows]
         prompts = language.prompts(seen, presence)
         referents = language.referents(seen)
         cosine = F.normalize(language.raw_prompts(seen), dim=1) @ self.names.T
@@ -425,14 +424,12 @@ class JointTraining:
         terms = {
             "name": F.cross_entropy(COSINE_SCALE * cosine, wanted, label_smoothing=0.05),
             "answer": 0.3
-            * sampled_answer_loss(
-                language, torch.stack(spoken).float(), torch.tensor(spoken_ids), self.kept
-            ),
+            * sampled_answer_loss(language, states[spoken].float(), tokens, self.kept),
         }
         self._note("right", float((cosine.argmax(1) == wanted).float().mean()))
         segs = [
             Seg(row, target, prompts[k], None if referents is None else referents[k])
-            for k, (row, target) in enumerate(zip(rows, meant, strict=True))
+            for k, (row, target) in enumerate(zip(rows.tolist(), meant, strict=True))
         ]
         return terms, segs
 

@@ -1,5 +1,7 @@
 """Stage 1: the LLM learns to answer with [SEG], its prompt pointing at the meant name (no images).
 
+In the place of an image stand tokens that say nothing (:func:`blank_image`).
+
 Run: ``python -m training.tiny.stage_text --out data/tiny/text.pt --steps 300``
 """
 
@@ -21,13 +23,15 @@ from lisa_model.base_weights import ensure_base_weights
 from lisa_model.config import LisaConfig, preset
 from lisa_model.language import LanguageModel, Vocabulary
 from training.homereason.question import named_answer
-from training.homereason.small_talk import SMALL_TALK, draw_small_talk, validation_turns
-from training.household.language import IMPLICIT, explicit_intent, implicit_intent
-from training.household.taxonomy import Split, load_categories
+from training.homereason.small_talk import SMALL_TALK, draw_small_talk
+from training.household.taxonomy import load_categories
 from training.tiny.name_space import name_vectors
+from training.tiny.packing import answer_places, pack, pack_question, seg_places
 from training.tiny.speed import quicken
 from training.tiny.steps import keep, learning_rate
 from training.tiny.text_pairs import draw_pair
+from training.tiny.text_questions import TextQuestion, blank_image, draw_intent, even_rows
+from training.tiny.text_validation import print_validation
 
 COSINE_SCALE = 16.0
 # Share of intents that name the thing; the others tell its purpose.
@@ -36,48 +40,8 @@ EXPLICIT_SHARE = 0.3
 SMALL_TALK_ROWS = 4
 # Intents that mean two things beside every spoken batch.
 PAIR_ROWS = 6
-# Validation intents for two things whose answers are looked at.
-PAIRS_CHECKED = 64
-
 # Draws (category index, intent).
 Draw = Callable[[random.Random], tuple[int, str]]
-
-
-def draw_intent(split: Split, rng: random.Random, explicit_share: float) -> tuple[int, str]:
-    """A random (category index, intent)."""
-    categories = list(load_categories().values())
-    while True:
-        index = rng.randrange(len(categories))
-        if rng.random() < explicit_share:
-            return index, explicit_intent(categories[index], split, rng)
-        intent = implicit_intent(categories[index], split, rng.choice(IMPLICIT), rng)
-        if intent is not None:
-            return index, intent
-
-
-def asked(vocabulary: Vocabulary, turn: str) -> list[int]:
-    """Ids of a turn without an image."""
-    return [*vocabulary.before_image(), *vocabulary.after_image(), *vocabulary.question(turn)]
-
-
-def sequence(
-    vocabulary: Vocabulary, intent: str, answer: str | None
-) -> tuple[list[int], tuple[int, ...]]:
-    """Ids without an image, and the positions that predict each [SEG].
-
-    Args:
-        answer: the whole answer, or None to stop right where one [SEG] is predicted (cheaper).
-    """
-    ids = asked(vocabulary, intent)
-    full = vocabulary.encode_answer(answer or named_answer(["x"]))
-    segs = [at for at, token in enumerate(full) if token == vocabulary.seg]
-    return ids + (full if answer else full[: segs[0]]), tuple(len(ids) + at - 1 for at in segs)
-
-
-def conversation(vocabulary: Vocabulary, turn: str, reply: str | None) -> tuple[list[int], int]:
-    """Ids of a turn without a thing, and the position that predicts its reply's first token."""
-    ids = asked(vocabulary, turn)
-    return ids + (vocabulary.encode_answer(reply) if reply else []), len(ids) - 1
 
 
 def answer_vocabulary(vocabulary: Vocabulary) -> Tensor:
@@ -129,48 +93,6 @@ def trained_state(model: LanguageModel) -> dict[str, Tensor]:
     """Only what training changes."""
     wanted = {n for n, p in model.named_parameters() if p.requires_grad}
     return {n: t.detach().clone() for n, t in model.state_dict().items() if n in wanted}
-
-
-@torch.inference_mode()
-def accuracy(
-    model: LanguageModel, names: Tensor, split: Split, count: int, seed: int, explicit_share: float
-) -> tuple[float, float]:
-    """Share of intents whose nearest name is right: among all, and among ten random others."""
-    rng = random.Random(seed)
-    groups = [c.group or c.id for c in load_categories().values()]
-    right = ten = 0
-    for _ in range(count // 32):
-        drawn = [draw_intent(split, rng, explicit_share) for _ in range(32)]
-        cosine = F.normalize(seg_prompts(model, [i for _, i in drawn]), dim=1) @ names.T
-        for row, (index, _) in enumerate(drawn):
-            right += int(cosine[row].argmax() == index)
-            others = [k for k in range(len(groups)) if groups[k] != groups[index]]
-            rivals = rng.sample(others, 9)
-            ten += int(cosine[row, index] > cosine[row, rivals].max())
-    return right / (count // 32 * 32), ten / (count // 32 * 32)
-
-
-@torch.inference_mode()
-def first_words(model: LanguageModel, turns: list[str]) -> list[int]:
-    """The token that each turn's answer would begin with (greedy, without an image)."""
-    out = []
-    for turn in turns:
-        ids, at = conversation(model.vocabulary, turn, None)
-        with torch.autocast("cpu", torch.bfloat16):
-            states = model.states(model.embed(torch.tensor([ids])))
-            out.append(int(model.logits(states[0, at]).argmax()))
-    return out
-
-
-def seg_prompts(model: LanguageModel, intents: list[str]) -> Tensor:
-    """Prompts (n, out_dim) of intents without an image, teacher-forced."""
-    rows = [sequence(model.vocabulary, intent, None) for intent in intents]
-    width = max(len(ids) for ids, _ in rows)
-    batch = torch.tensor([ids + [0] * (width - len(ids)) for ids, _ in rows])
-    with torch.autocast("cpu", torch.bfloat16):
-        states = model.states(model.embed(batch))
-    seg = states[torch.arange(len(rows)), torch.tensor([at for _, (at,) in rows])]
-    return model.raw_prompts(seg)
 
 
 def train(
@@ -247,50 +169,34 @@ def train(
             pool = [item for chunk in chunks for item in chunk]
         drawn, pool = pool[:batch], pool[batch:]
         spoken = step % 4 == 0
-        talk = [
-            conversation(model.vocabulary, *draw_small_talk(rng))
-            for _ in range(small_talk_rows if spoken else 0)
-        ]
-        things: list[tuple[tuple[int, ...], str]] = [((k,), intent) for k, intent in drawn]
+        meant: list[tuple[tuple[int, ...], str]] = [((k,), intent) for k, intent in drawn]
         if spoken:
-            things += [draw_pair("train", rng, explicit_share) for _ in range(pair_rows)]
-        rows = [
-            sequence(
-                model.vocabulary,
-                intent,
-                named_answer([titles[k] for k in meant]) if spoken else None,
+            meant += [draw_pair("train", rng, explicit_share) for _ in range(pair_rows)]
+        asked = [
+            TextQuestion(
+                pack_question(model, intent, named_answer([titles[k] for k in things]), spoken),
+                things,
             )
-            for meant, intent in things
+            for things, intent in meant
         ]
-        everything = [ids for ids, _ in rows] + [ids for ids, _ in talk]
-        # Of every [SEG]: row, position that predicts it, what it means.
-        segs = [
-            (row, at, k)
-            for row, ((_, places), (meant, _)) in enumerate(zip(rows, things, strict=True))
-            for at, k in zip(places, meant, strict=True)
-        ]
-        width = max(len(ids) for ids in everything)
-        ids = torch.tensor([r + [0] * (width - len(r)) for r in everything])
+        for _ in range(small_talk_rows if spoken else 0):
+            asked.append(TextQuestion(pack_question(model, *draw_small_talk(rng), True), ()))
+        rows = even_rows(asked)
         rate = learning_rate(step, steps, warm_up=30, least=0.02)
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * rate
+        questions = [[one.packed for one in row] for row in rows]
         with torch.autocast("cpu", torch.bfloat16):
-            states = model.states(model.embed(ids))
-            seg = states[[row for row, _, _ in segs], [at for _, at, _ in segs]]
-        prompt = F.normalize(model.raw_prompts(seg), dim=1)
-        target = torch.tensor([k for _, _, k in segs])
+            packed = pack(model, blank_image(config, len(rows)), questions)
+            states = model.states(
+                packed.embeddings, mask=packed.mask, position_ids=packed.positions
+            )
+        prompt = F.normalize(model.raw_prompts(states[seg_places(questions, packed.starts)]), dim=1)
+        target = torch.tensor([k for row in rows for one in row for k in one.things])
         loss = F.cross_entropy(COSINE_SCALE * prompt @ names.T, target, label_smoothing=0.05)
         if spoken:
-            # "It is [SEG]": the answer's first token is predicted two before [SEG] is.
-            begins = [places[0] - 2 for _, places in rows] + [first_at for _, first_at in talk]
-            where = [
-                (row, position)
-                for row, (r, begin) in enumerate(zip(everything, begins, strict=True))
-                for position in range(begin, len(r) - 1)
-            ]
-            picked = states[[r for r, _ in where], [p for _, p in where]]
-            follow = torch.tensor([everything[r][p + 1] for r, p in where])
-            loss = loss + 0.5 * sampled_answer_loss(model, picked.float(), follow, kept)
+            where, follow = answer_places(questions, packed.starts)
+            loss = loss + 0.5 * sampled_answer_loss(model, states[where].float(), follow, kept)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], 1.0)
@@ -310,22 +216,7 @@ def train(
             save()
     save()
     if validate:
-        _print_validation(model, names)
-
-
-def _print_validation(model: LanguageModel, names: Tensor) -> None:
-    for share, label in ((0.0, "implicit"), (1.0, "explicit")):
-        full, ten = accuracy(model, names, "val", 384, 1, share)
-        print(f"val {label}: of 197 {full:.3f}, of ten {ten:.3f}", flush=True)
-    rng = random.Random(1)
-    pairs = [draw_pair("val", rng, 0.5)[1] for _ in range(PAIRS_CHECKED)]
-    for label, turns, titles in (
-        ("small talk: answered like a thing", validation_turns(), ["x"]),
-        ("pairs: answered with several", pairs, ["x", "x"]),
-    ):
-        begin = model.vocabulary.encode_answer(named_answer(titles))[0]
-        share = sum(token == begin for token in first_words(model, turns)) / len(turns)
-        print(f"val {label} {share:.3f} of {len(turns)}", flush=True)
+        print_validation(model, config, names)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +13,8 @@ from lisa_model.language import Vocabulary
 from training.homereason import names, wording
 from training.homereason.question import named_answer
 from training.household.taxonomy import load_categories, purposes
-from training.tiny.stage_text import answer_vocabulary, sequence
+from training.tiny.packing import pack_question
+from training.tiny.stage_text import answer_vocabulary
 from training.tiny.text_pairs import draw_pair
 
 CATEGORIES = list(load_categories())
@@ -70,11 +72,14 @@ def test_wordings_are_of_the_split() -> None:
 def test_both_seg_are_predicted_where_the_answer_holds_them(vocabulary: Vocabulary) -> None:
     answer = named_answer(["mug", "wine bottle"])
     assert answer == "They are [SEG] and [SEG], the mug and the wine bottle."
-    ids, places = sequence(vocabulary, "the mug and the bottle", answer)
-    assert [ids[at + 1] for at in places] == [vocabulary.seg] * 2
-    assert ids.count(vocabulary.seg) == 2
-    # "They are": the stage takes its first token for the one predicted two before [SEG] is.
-    first = vocabulary.encode_answer(answer)[0]
-    assert ids[places[0] - 1] == first
-    assert ids[places[0] + 2] == vocabulary.conjunction
+    model = SimpleNamespace(vocabulary=vocabulary)
+    packed = pack_question(model, "the mug and the bottle", answer, True)
+    assert [packed.ids[at + 1] for at in packed.segs] == [vocabulary.seg] * 2
+    assert packed.ids.count(vocabulary.seg) == 2
+    assert packed.ids[packed.answer_start] == vocabulary.encode_answer(answer)[0]
+    assert packed.ids[packed.segs[0] + 2] == vocabulary.conjunction
     assert set(vocabulary.encode_answer(answer)) <= set(answer_vocabulary(vocabulary).tolist())
+    # Cut where its last [SEG] is predicted.
+    short = pack_question(model, "the mug and the bottle", answer, False)
+    assert short.ids == packed.ids[: packed.segs[1] + 1]
+    assert short.segs == packed.segs

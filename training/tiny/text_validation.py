@@ -1,0 +1,99 @@
+"""How many validation intents the LLM of the text stage understands, and how it answers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lisa_model.config import LisaConfig
+from lisa_model.language import LanguageModel
+from training.homereason.question import named_answer
+from training.homereason.small_talk import validation_turns
+from training.household.taxonomy import Split, load_categories
+from training.tiny.packing import PackedBatch, PackedQuestion, pack, pack_question, seg_places
+from training.tiny.text_pairs import draw_pair
+from training.tiny.text_questions import ROW_QUESTIONS, blank_image, draw_intent
+
+# Validation intents for two things whose answers are looked at.
+PAIRS_CHECKED = 64
+
+
+@torch.inference_mode()
+def accuracy(
+    model: LanguageModel,
+    config: LisaConfig,
+    names: Tensor,
+    split: Split,
+    count: int,
+    seed: int,
+    explicit_share: float,
+) -> tuple[float, float]:
+    """Share of intents whose nearest name is right: among all, and among ten random others."""
+    rng = random.Random(seed)
+    groups = [c.group or c.id for c in load_categories().values()]
+    drawn = [draw_intent(split, rng, explicit_share) for _ in range(count)]
+    prompts = seg_prompts(model, config, [intent for _, intent in drawn])
+    cosine = F.normalize(prompts, dim=1) @ names.T
+    right = ten = 0
+    for row, (index, _) in zip(cosine, drawn, strict=True):
+        right += int(row.argmax() == index)
+        others = [k for k in range(len(groups)) if groups[k] != groups[index]]
+        ten += int(row[index] > row[rng.sample(others, 9)].max())
+    return right / count, ten / count
+
+
+def seg_prompts(model: LanguageModel, config: LisaConfig, intents: Sequence[str]) -> Tensor:
+    """Prompts (n, out_dim) of intents without an image, the beginning of the answer given."""
+    answer = named_answer(["x"])
+    questions = _rows([pack_question(model, one, answer, False) for one in intents])
+    states, packed = _states(model, config, questions)
+    return model.raw_prompts(states[seg_places(questions, packed.starts)])
+
+
+@torch.inference_mode()
+def first_words(model: LanguageModel, config: LisaConfig, turns: Sequence[str]) -> list[int]:
+    """The token that each turn's answer would begin with (greedy, without an image)."""
+    ids = [model.vocabulary.question(one) for one in turns]
+    rows = _rows([PackedQuestion(ids=one, answer_start=len(one), segs=()) for one in ids])
+    states, packed = _states(model, config, rows)
+    ends = [
+        (row, begin + len(one.ids) - 1)
+        for row, (group, begins) in enumerate(zip(rows, packed.starts, strict=True))
+        for one, begin in zip(group, begins, strict=True)
+    ]
+    last = states[[row for row, _ in ends], [at for _, at in ends]]
+    return [int(token) for token in model.logits(last).argmax(1)]
+
+
+def _rows(questions: list[PackedQuestion]) -> list[list[PackedQuestion]]:
+    each = ROW_QUESTIONS
+    return [questions[at : at + each] for at in range(0, len(questions), each)]
+
+
+def _states(
+    model: LanguageModel, config: LisaConfig, rows: list[list[PackedQuestion]]
+) -> tuple[Tensor, PackedBatch]:
+    with torch.autocast("cpu", torch.bfloat16):
+        packed = pack(model, blank_image(config, len(rows)), rows)
+        states = model.states(packed.embeddings, mask=packed.mask, position_ids=packed.positions)
+    return states, packed
+
+
+def print_validation(model: LanguageModel, config: LisaConfig, names: Tensor) -> None:
+    """Print how many validation intents are understood."""
+    for share, label in ((0.0, "implicit"), (1.0, "explicit")):
+        full, ten = accuracy(model, config, names, "val", 384, 1, share)
+        print(f"val {label}: of 197 {full:.3f}, of ten {ten:.3f}", flush=True)
+    rng = random.Random(1)
+    pairs = [draw_pair("val", rng, 0.5)[1] for _ in range(PAIRS_CHECKED)]
+    for label, turns, titles in (
+        ("small talk: answered like a thing", validation_turns(), ["x"]),
+        ("pairs: answered with several", pairs, ["x", "x"]),
+    ):
+        begin = model.vocabulary.encode_answer(named_answer(titles))[0]
+        share = sum(one == begin for one in first_words(model, config, turns)) / len(turns)
+        print(f"val {label} {share:.3f} of {len(turns)}", flush=True)
