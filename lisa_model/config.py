@@ -58,8 +58,8 @@ class MaskHeadConfig:
         num_heads: attention heads (SAM: 8).
         mlp_dim: hidden width of the transformer's MLP (SAM: 2048).
         stem_dim: channels of the RGB stem that brings fine edges to the upscaling.
-        referent_dim: width of the space in which an answer tells apart things of one kind, by
-            colour, place and size; 0 leaves that out.
+        referent_dim: learnt width of the space in which an answer tells apart things of one kind,
+            see :mod:`lisa_model.reference`; 0 leaves that out.
         align_dim: hidden width of the alignment of patches with [SEG] prompts.
         align_dropout: share of these hidden units that training leaves out, 0..1: a few thousand
             frames show too few models of each kind to be learnt by heart.

@@ -28,6 +28,8 @@ from transformers import (
 from transformers.cache_utils import Cache, DynamicCache
 
 from lisa_model.config import IM_END_TOKEN, IM_START_TOKEN, SEG_TOKEN, LisaConfig
+from lisa_model.mask_head import key_dim
+from lisa_model.reference import Reference, ReferenceFcs
 
 # Cosine -> logit of the concept codebook (chosen on validation frames).
 CONCEPT_SCALE = 32.0
@@ -158,14 +160,11 @@ class LanguageModel(nn.Module):
             nn.ReLU(),
             nn.Linear(config.llm_dim, config.out_dim),
         )
-        # Which of several things of one kind; see lisa_model.mask_head.
-        self.referent_fcs = (
-            nn.Sequential(
-                nn.Linear(config.llm_dim, config.llm_dim),
-                nn.ReLU(),
-                nn.Linear(config.llm_dim, config.mask_head.referent_dim),
-            )
-            if config.mask_head.referent_dim
+        # Which of several things is meant.
+        width = key_dim(config.mask_head)
+        self.reference_fcs = (
+            ReferenceFcs(llm_dim=config.llm_dim, out_dim=config.out_dim, key_dim=width)
+            if width
             else None
         )
         # A small LLM points in about the right direction; the codebook turns "about" into the
@@ -245,7 +244,10 @@ class LanguageModel(nn.Module):
                 ``MaskHead.log_presence``. With it the blend is P(concept | intent) times
                 P(shown | image): of two readings of an intent, the visible one wins.
         """
-        raw = self.raw_prompts(states)
+        return self._blended(self.raw_prompts(states), log_presence)
+
+    def _blended(self, raw: Tensor, log_presence: Tensor | None) -> Tensor:
+        """Raw prompts (..., out_dim) read as blends of concepts; as they are without a codebook."""
         if self.codebook is None:
             return raw
         logits = self.concept_logits(raw)
@@ -253,16 +255,31 @@ class LanguageModel(nn.Module):
             logits = logits + log_presence.float()
         return torch.softmax(logits, dim=-1) @ self.codebook.float()
 
-    def referents(self, states: Tensor) -> Tensor | None:
-        """States that predict a [SEG] (n, llm_dim) -> referents (n, referent_dim); None without."""
-        return None if self.referent_fcs is None else self.referent_fcs(states.float())
+    def references(
+        self, states: Tensor, log_presence: Tensor | None = None
+    ) -> tuple[Reference, Tensor, Tensor] | None:
+        """Which things states that predict a [SEG] (n, llm_dim) mean; None for a model without.
+
+        Args:
+            log_presence: as for :meth:`prompts`; anchors are read like prompts.
+
+        Returns:
+            references, their anchors before the codebook (n, ANCHORS, out_dim), and the logit (n,)
+            of ``generic``; the last two are for training.
+        """
+        if self.reference_fcs is None:
+            return None
+        which, reach, raw, generic = self.reference_fcs(states.float())
+        shown = None if log_presence is None else log_presence[:, None]
+        anchors = self._blended(raw, shown)
+        return Reference(which, reach, anchors, generic.sigmoid()), raw, generic
 
     def raw_prompts(self, states: Tensor) -> Tensor:
         """The paper's gamma alone, before the codebook."""
         return self.text_hidden_fcs(states.float())
 
     def concept_logits(self, raw: Tensor) -> Tensor:
-        """Which concepts a raw prompt (n, out_dim) means: logits (n, concepts)."""
+        """Which concepts a raw prompt (..., out_dim) means: logits (..., concepts)."""
         assert self.codebook is not None, "config.concepts is 0"
         cosine = F.normalize(raw, dim=-1) @ F.normalize(self.codebook.float(), dim=-1).T
         return CONCEPT_SCALE * cosine

@@ -8,9 +8,8 @@ added, because a small encoder's grid is coarse and household targets are a few 
   (mask) prompt, so the decoder starts from where the meant thing seems to be;
 * ``stem``: convolutions on the RGB image at the output resolution, added inside the upscaling
   (as SAM 2 does with its high-resolution features), for edges that a 14 px patch cannot hold;
-* ``referent``: which of several things of one kind is meant ("the red one", "the one left of the
-  laptop"). The prompt says what kind of thing; a second vector of the same [SEG] is compared with
-  what each patch is like: its kind, colour and place in the whole picture.
+* ``reference``: which of several things of one kind is meant ("the red one", "the one left of the
+  laptop"); see :mod:`lisa_model.reference`.
 """
 
 from __future__ import annotations
@@ -27,13 +26,25 @@ from segment_anything.modeling.prompt_encoder import PositionEmbeddingRandom
 from segment_anything.modeling.transformer import TwoWayTransformer
 from torch import Tensor, nn
 
-from lisa_model.config import LisaConfig
+from lisa_model.config import LisaConfig, MaskHeadConfig
+from lisa_model.reference import (
+    Context,
+    Reference,
+    anchor_places,
+    appeal,
+    best_appeal,
+    candidates,
+    handicap,
+    no_reference,
+)
 
 UPSCALE = 4  # SAM's decoder answers at four times the feature grid
 PRESENCE_SCALE = 16.0  # cosine -> logit, as in the training of the patch alignment
 STEM_SCALE = 8  # the RGB stem reads the image at eight times the grid
 COLOUR_CHANNELS = 6
 PLACE_CHANNELS = 10
+# Colour and place are compared directly, too; beside the learnt keys they would be hardly heard.
+PLAIN_SCALE = 3.0
 
 
 @dataclass(frozen=True)
@@ -44,18 +55,22 @@ class ImageFeatures:
         embedding: (B, dim, h, w) neck output.
         aligned: (B, out_dim, h, w) unit-length patch vectors, comparable with a [SEG] prompt.
         stem: (B, dim // 8, 4h, 4w) fine features.
-        keys: (B, referent_dim, h, w) what a referent is compared with; None for a head without.
+        keys: (B, key_dim, h, w) what a reference is compared with; None for a head without.
+        things: (B, h, w) logit that a patch shows any thing; None for a head without reference.
+        grid: (B, 2, h, w) places of the patches in the whole frame; None likewise.
     """
 
     embedding: Tensor
     aligned: Tensor
     stem: Tensor
     keys: Tensor | None = None
+    things: Tensor | None = None
+    grid: Tensor | None = None
 
     def select(self, index: Tensor) -> ImageFeatures:
         """Features of the images in ``index`` (n,) int64, one row per prompt."""
-        keys = None if self.keys is None else self.keys[index]
-        return ImageFeatures(self.embedding[index], self.aligned[index], self.stem[index], keys)
+        more = [None if one is None else one[index] for one in (self.keys, self.things, self.grid)]
+        return ImageFeatures(self.embedding[index], self.aligned[index], self.stem[index], *more)
 
 
 class FineMaskDecoder(MaskDecoder):
@@ -152,16 +167,20 @@ class MaskHead(nn.Module):
             nn.GELU(),
             nn.Conv2d(head.stem_dim, fine, 3, padding=1),
         )
-        self.referent_dim = head.referent_dim
-        if head.referent_dim:
+        self.key_dim = key_dim(head)
+        if self.key_dim:
             inputs = config.out_dim + dim + COLOUR_CHANNELS + PLACE_CHANNELS
-            self.referent_key = nn.Sequential(
+            self.reference_key = nn.Sequential(
                 nn.Conv2d(inputs, dim, 1), nn.GELU(), nn.Conv2d(dim, head.referent_dim, 1)
             )
-            self.referent_dense = nn.Conv2d(1, dim, 1, bias=False)
-            self.referent_sparse = nn.Linear(head.referent_dim, dim)
+            self.reference_things = nn.Conv2d(dim, 1, 1)
+            self.reference_candidate = nn.Parameter(torch.tensor(2.0))
+            # Cosines are 1 at most, and a frame has some 1,000 patches (e^7) that are no anchor.
+            self.reference_anchor = nn.Parameter(torch.tensor(24.0))
+            self.reference_dense = nn.Conv2d(2, dim, 1, bias=False)
+            self.reference_sparse = nn.Linear(self.key_dim, dim)
             # Silent at first: the head learns kinds of things before it tells them apart.
-            nn.init.zeros_(self.referent_dense.weight)
+            nn.init.zeros_(self.reference_dense.weight)
         self.position = PositionEmbeddingRandom(dim // 2)
         self.decoder = FineMaskDecoder(
             transformer_dim=dim,
@@ -181,16 +200,21 @@ class MaskHead(nn.Module):
         """
         aligned = F.normalize(self.align(vision), dim=1)
         embedding = self.neck(vision)
-        keys = None
-        if self.referent_dim:
-            here = place(windows, len(vision), vision.shape[-2:], vision)
-            like = [aligned, embedding, colour(rgb, vision.shape[-2:]), here]
-            keys = self.referent_key(torch.cat([one.to(vision.dtype) for one in like], dim=1))
-        return ImageFeatures(embedding, aligned, self.stem(rgb), keys)
+        stem = self.stem(rgb)
+        if not self.key_dim:
+            return ImageFeatures(embedding, aligned, stem)
+        here = place(windows, len(vision), vision.shape[-2:], vision)
+        plain = [colour(rgb, vision.shape[-2:]).to(vision.dtype), here]
+        like = [aligned.to(vision.dtype), embedding.to(vision.dtype), *plain]
+        learnt = self.reference_key(torch.cat(like, dim=1))
+        keys = torch.cat([learnt.to(vision.dtype), *(PLAIN_SCALE * one for one in plain)], dim=1)
+        things = self.reference_things(embedding)[:, 0]
+        return ImageFeatures(embedding, aligned, stem, keys, things, here[:, :2])
 
     def similarity(self, features: ImageFeatures, prompt: Tensor) -> Tensor:
         """Logit per patch that it belongs to the meant thing: (n, h, w); prompt (n, out_dim)."""
-        cosine = torch.einsum("nc,nchw->nhw", F.normalize(prompt, dim=1), features.aligned)
+        aligned = features.aligned.to(prompt.dtype)
+        cosine = torch.einsum("nc,nchw->nhw", F.normalize(prompt, dim=1), aligned)
         return cosine * self.similarity_scale + self.similarity_bias
 
     def log_presence(self, features: ImageFeatures, codebook: Tensor) -> Tensor:
@@ -207,33 +231,94 @@ class MaskHead(nn.Module):
         cosine = torch.einsum("kc,bchw->bkhw", concepts, features.aligned.float())
         return (PRESENCE_SCALE * cosine).log_softmax(1).flatten(2).amax(2)
 
+    def context(
+        self, features: ImageFeatures, prompt: Tensor, reference: Reference
+    ) -> tuple[Context, Tensor, Tensor]:
+        """What whole frames tell of references; and each patch's appeal and candidate logit.
+
+        Args:
+            features: of whole frames, one row for each prompt.
+            prompt: (n, out_dim).
+            reference: n rows.
+
+        Returns:
+            the context, appeals (n, h, w), candidates (n, h, w); float32.
+        """
+        assert features.grid is not None, "the head has no reference"
+        # Coordinates and large sums: bfloat16 would round away small distances.
+        with torch.autocast(prompt.device.type, enabled=False):
+            anchors = anchor_places(
+                features.aligned.float(),
+                features.grid.float(),
+                reference.anchors.float(),
+                self.reference_anchor,
+            )
+            appeals, candidate = self._appeal(features, prompt, reference, anchors)
+            best = best_appeal(appeals, candidate, self.reference_candidate)
+        return Context(anchors, best), appeals, candidate
+
+    def _appeal(
+        self, features: ImageFeatures, prompt: Tensor, reference: Reference, anchors: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        assert features.keys is not None, "the head has no reference"
+        assert features.grid is not None
+        assert features.things is not None
+        with torch.autocast(prompt.device.type, enabled=False):
+            strong = Reference(
+                reference.which.float(),
+                reference.reach.float(),
+                reference.anchors,
+                reference.generic,
+            )
+            appeals = appeal(features.keys.float(), features.grid.float(), strong, anchors)
+            kind = self.similarity(features, prompt).float()
+            candidate = candidates(kind, features.things.float(), reference.generic.float())
+        return appeals, candidate
+
     def forward(
-        self, features: ImageFeatures, prompt: Tensor, referent: Tensor | None = None
+        self,
+        features: ImageFeatures,
+        prompt: Tensor,
+        reference: Reference | None = None,
+        context: Context | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Decode prompts; row i of ``prompt`` (n, out_dim) belongs to row i of ``features``.
 
         Args:
             features: one row for each prompt.
             prompt: what kind of thing is meant.
-            referent: (n, referent_dim) which one; None or zeros for whichever.
+            reference: which one, n rows; None for whichever.
+            context: of the whole frames, where the features are of a part of them; None where they
+                are of whole frames.
 
         Returns:
             mask logits (n, 4h, 4w), predicted IoU (n,), patch similarity logits (n, h, w).
         """
-        similarity = self.similarity(features, prompt)
+        less = None
+        if features.keys is not None:
+            if reference is None:
+                reference = no_reference(prompt, self.key_dim)
+            if context is None:
+                context, appeals, similarity = self.context(features, prompt, reference)
+            else:
+                appeals, similarity = self._appeal(features, prompt, reference, context.anchors)
+            less = handicap(appeals, context.best)
+        else:
+            similarity = self.similarity(features, prompt)
         # The contrast against the best patch says "one of the candidates" apart from "nothing".
         contrast = similarity - similarity.flatten(1).amax(1)[:, None, None]
         dense = self.dense_prompt(torch.stack([similarity, contrast], dim=1))
         grid = (features.embedding.shape[-2], features.embedding.shape[-1])
         sparse = self.sparse_prompt(F.normalize(prompt, dim=1) * prompt.shape[1] ** 0.5)
         sparse = sparse.unsqueeze(1)
-        if features.keys is not None:
-            if referent is None:
-                referent = features.keys.new_zeros(len(prompt), self.referent_dim)
-            which = torch.einsum("nc,nchw->nhw", referent, features.keys) / self.referent_dim**0.5
-            similarity = similarity + which
-            dense = dense + self.referent_dense(which.unsqueeze(1))
-            sparse = torch.cat([sparse, self.referent_sparse(referent).unsqueeze(1)], dim=1)
+        if less is not None and reference is not None:
+            wanted = similarity + less
+            # Squashed: a handicap may be any size, and from some on it is all the same.
+            cues = [torch.tanh(less / 4), torch.sigmoid(wanted)]
+            dense = dense + self.reference_dense(torch.stack(cues, dim=1))
+            said = self.reference_sparse(reference.which).unsqueeze(1)
+            sparse = torch.cat([sparse, said], dim=1)
+            similarity = wanted
         logits, iou = self.decoder.predict_fine(
             embedding=features.embedding,
             position=self.position(grid).unsqueeze(0).to(features.embedding.dtype),
@@ -242,6 +327,11 @@ class MaskHead(nn.Module):
             stem=features.stem,
         )
         return logits, iou, similarity
+
+
+def key_dim(head: MaskHeadConfig) -> int:
+    """Width of the keys that a reference is compared with; 0 for a head without."""
+    return head.referent_dim + COLOUR_CHANNELS + PLACE_CHANNELS if head.referent_dim else 0
 
 
 def colour(rgb: Tensor, grid: Sequence[int]) -> Tensor:

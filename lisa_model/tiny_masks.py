@@ -15,6 +15,7 @@ from torch import Tensor
 from lisa_model.look import OUTSIDE, appearance
 from lisa_model.mask_head import ImageFeatures
 from lisa_model.model import LisaModel
+from lisa_model.reference import Context, Reference
 from lisa_model.vision import encoder_input, patch_grid, stem_input
 from lisa_model.zoom import CropWindow, zoom_window
 
@@ -89,15 +90,21 @@ def look_closer(
     window: CropWindow,
     prompts: Tensor,
     patches: int,
-    referents: Tensor | None = None,
+    reference: Reference | None = None,
+    context: Context | None = None,
 ) -> list[Guess]:
-    """Guesses inside a window, one for each prompt of (n, out_dim), and its referent if any."""
+    """Guesses inside a window, one for each prompt of (n, out_dim).
+
+    Args:
+        reference: n rows; None for whichever.
+        context: of the reference in the whole frame.
+    """
     height, width = image.shape[:2]
     x0, y0, x1, y1 = window.xyxy
     shares = (x0 / width, y0 / height, x1 / width, y1 / height)
     seen = see(model, window.cut(image), patches, shares)
     row = torch.zeros(len(prompts), dtype=torch.long, device=prompts.device)
-    small, iou, _ = model.mask_head(seen.features.select(row), prompts, referents)
+    small, iou, _ = model.mask_head(seen.features.select(row), prompts, reference, context)
     return [
         Guess(
             upsample(small[k : k + 1], window.height, window.width),
@@ -120,7 +127,7 @@ def best_guess(
     prompt: Tensor,
     *,
     patches: int,
-    referent: Tensor | None = None,
+    reference: Reference | None = None,
     worth: Callable[[Guess], float] = expected_iou,
     before_pass: Callable[[], None] = lambda: None,
 ) -> Guess:
@@ -135,12 +142,15 @@ def best_guess(
         seen: the whole frame.
         prompt: (1, out_dim).
         patches: of a closer look; 0 for none.
-        referent: (1, referent_dim) which one of several; None for whichever.
+        reference: which one of several, 1 row; None for whichever.
         worth: of a guess, 0..1.
         before_pass: called before each closer look; what it raises ends the search.
     """
     height, width = image.shape[:2]
-    small, iou, similarity = model.mask_head(seen.features, prompt, referent)
+    context = None
+    if reference is not None:
+        context, _, _ = model.mask_head.context(seen.features, prompt, reference)
+    small, iou, similarity = model.mask_head(seen.features, prompt, reference, context)
     whole = upsample(small, height, width)
     best = Guess(whole, float(iou[0]), appearance(seen.features.aligned[0], small[0]))
     if not patches or not model.config.zoom_candidates:
@@ -154,7 +164,7 @@ def best_guess(
             break
         windows.append(window)
         before_pass()
-        closer = look_closer(model, image, window, prompt, patches, referent)[0]
+        closer = look_closer(model, image, window, prompt, patches, reference, context)[0]
         if (value := worth(closer)) > most:
             best, most = closer.in_frame(window, whole), value
     return best

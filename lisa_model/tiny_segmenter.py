@@ -21,6 +21,7 @@ from lisa_model.look import OUTSIDE, Look, check_region, checked_queries, presen
 from lisa_model.mask_head import PRESENCE_SCALE
 from lisa_model.model import LisaModel
 from lisa_model.progress import OnProgress, Stage, report, token_reporter
+from lisa_model.reference import Reference
 from lisa_model.segmenter import (
     Clock,
     ReasoningSegmenter,
@@ -250,9 +251,11 @@ class TinySegmenter(ReasoningSegmenter):
                 presence = self.model.mask_head.log_presence(
                     encoded.seen.features, language.codebook
                 )
-            prompts, which = language.prompts(rows, presence), language.referents(rows)
+            prompts = language.prompts(rows, presence)
+            if (said := language.references(rows, presence)) is not None:
+                which = said[0]
         logits, scores = self.masks(
-            encoded, prompts, referents=which, certainty=certainty, on_progress=on_progress
+            encoded, prompts, reference=which, certainty=certainty, on_progress=on_progress
         )
         return prompts, logits, scores
 
@@ -262,7 +265,7 @@ class TinySegmenter(ReasoningSegmenter):
         prompts: Tensor,
         *,
         zoom: bool = True,
-        referents: Tensor | None = None,
+        reference: Reference | None = None,
         certainty: Sequence[float] | None = None,
         on_progress: OnProgress | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -272,7 +275,7 @@ class TinySegmenter(ReasoningSegmenter):
             encoded: the image.
             prompts: what kind of thing each [SEG] means.
             zoom: look closer at a few places.
-            referents: (n, referent_dim) which one of several; None for whichever.
+            reference: which one of several, n rows; None for whichever.
             certainty: (n,) that there is something to mark; None where that is given.
             on_progress: told MARKING before each closer look; what it raises ends it.
 
@@ -292,7 +295,7 @@ class TinySegmenter(ReasoningSegmenter):
                     encoded.seen,
                     prompt[None],
                     patches=patches,
-                    referent=None if referents is None else referents[row : row + 1],
+                    reference=None if reference is None else reference.select(slice(row, row + 1)),
                     worth=partial(self.worth, prompt, sure),
                     before_pass=partial(report, on_progress, Stage.MARKING),
                 )

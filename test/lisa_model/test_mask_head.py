@@ -2,7 +2,8 @@ import pytest
 import torch
 from small_head import small_head
 
-from lisa_model.mask_head import colour, place
+from lisa_model.mask_head import PLAIN_SCALE, colour, place
+from lisa_model.reference import ANCHORS, Context, Reference, handicap, no_reference
 
 
 @pytest.fixture(scope="module")
@@ -62,24 +63,56 @@ def choosy():
     return small_head(vision_dim=24, referent_dim=6).eval()
 
 
-def test_a_referent_moves_the_similarity_towards_the_patches_it_is_like(choosy):
-    features = choosy.encode(*inputs(1)).select(torch.tensor([0]))
-    prompt, referent = torch.randn(1, 16), torch.randn(1, 6)
-    _, _, without = choosy(features, prompt)
-    _, _, silent = choosy(features, prompt, torch.zeros(1, 6))
-    _, _, chosen = choosy(features, prompt, referent)
-    torch.testing.assert_close(without, silent)
-    expected = torch.einsum("c,chw->hw", referent[0], features.keys[0]) / 6**0.5
-    torch.testing.assert_close((chosen - without)[0], expected)
+def reference(head, rows=1):
+    return Reference(
+        torch.randn(rows, head.key_dim),
+        torch.randn(rows, ANCHORS),
+        torch.randn(rows, ANCHORS, 16),
+        torch.rand(rows),
+    )
 
 
-def test_an_untrained_referent_speaks_only_through_its_token(choosy):
-    assert not choosy.referent_dense.weight.any()
+def test_a_reference_of_zeros_is_none(choosy):
     features = choosy.encode(*inputs(1)).select(torch.tensor([0]))
     prompt = torch.randn(1, 16)
-    first, _, _ = choosy(features, prompt, torch.randn(1, 6))
-    second, _, _ = choosy(features, prompt, torch.randn(1, 6))
+    without = choosy(features, prompt)
+    silent = choosy(features, prompt, no_reference(prompt, choosy.key_dim))
+    torch.testing.assert_close(without, silent)
+    torch.testing.assert_close(without[2], choosy.similarity(features, prompt))
+
+
+def test_a_reference_lowers_what_is_less_appealing(choosy):
+    features = choosy.encode(*inputs(1)).select(torch.tensor([0]))
+    prompt, said = torch.randn(1, 16), reference(choosy)
+    context, appeals, candidate = choosy.context(features, prompt, said)
+    _, _, chosen = choosy(features, prompt, said)
+    torch.testing.assert_close(chosen, candidate + handicap(appeals, context.best))
+    # The frame's own context changes nothing, another's does.
+    torch.testing.assert_close(choosy(features, prompt, said, context)[2], chosen)
+    other = Context(context.anchors, context.best + 3.0)
+    assert (choosy(features, prompt, said, other)[2] < chosen).all()
+
+
+def test_an_untrained_reference_speaks_only_through_its_token(choosy):
+    assert not choosy.reference_dense.weight.any()
+    features = choosy.encode(*inputs(1)).select(torch.tensor([0]))
+    prompt = torch.randn(1, 16)
+    first, _, _ = choosy(features, prompt, reference(choosy))
+    second, _, _ = choosy(features, prompt, reference(choosy))
     assert not torch.equal(first, second)
+
+
+def test_keys_hold_colour_and_place_as_they_are(choosy):
+    vision, rgb = inputs(1)
+    windows = torch.tensor([[0.5, 0.0, 1.0, 1.0]])
+    features = choosy.encode(vision, rgb, windows)
+    here = place(windows, 1, vision.shape[-2:], vision)
+    torch.testing.assert_close(features.keys[:, -10:], PLAIN_SCALE * here)
+    torch.testing.assert_close(
+        features.keys[:, -16:-10], PLAIN_SCALE * colour(rgb, vision.shape[-2:])
+    )
+    torch.testing.assert_close(features.grid, here[:, :2])
+    assert features.keys.shape[1] == choosy.key_dim == 6 + 16
 
 
 def test_places_are_those_of_the_frame_also_in_a_crop():

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import random
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,29 +20,20 @@ from torch import Tensor
 from lisa_model.config import LisaConfig, preset
 from lisa_model.mask_head import ImageFeatures
 from lisa_model.model import LisaModel
-from training.homereason.small_talk import draw_small_talk
-from training.household.taxonomy import category_index
-from training.tiny.features import LoadedView, View, target_masks
-from training.tiny.losses import choice_loss, mask_iou, mask_losses, patch_shares
+from training.tiny.features import LoadedView
+from training.tiny.joint_losses import Seg, absent_segs, decode_views, reference_losses
+from training.tiny.joint_questions import SMALL_TALK_SHARE, Asked, ask
 from training.tiny.name_space import name_vectors
 from training.tiny.packing import (
-    PackedQuestion,
     answer_places,
     pack,
-    pack_question,
     seg_places,
 )
-from training.tiny.question_store import SIDED, QuestionStore, spoken_answer
+from training.tiny.question_store import QuestionStore
 from training.tiny.speed import quicken
 from training.tiny.stage_text import COSINE_SCALE, answer_vocabulary, sampled_answer_loss
-from training.tiny.stage_vision import PROMPT_NOISE, dense_alignment_loss, noisy_prompts
 from training.tiny.steps import keep, learning_rate
-from training.tiny.views import ViewStore, draw_absent, view_tensors, view_windows
-
-# Share of frames that are also asked something that no thing answers.
-SMALL_TALK_SHARE = 0.5
-# Share of [SEG] that are decoded without their referent: a kept prompt has none (follow mode).
-WITHOUT_REFERENT = 0.2
+from training.tiny.views import ViewStore, view_tensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,162 +59,6 @@ class JointRecipe:
     seed: int = 0
     small_talk_share: float = SMALL_TALK_SHARE
     absent: int = 2
-
-
-@dataclass(frozen=True)
-class Target:
-    """What one [SEG] of an answer marks; no ids for a thing that is absent."""
-
-    category: int
-    ids: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One question about a frame; no targets where nothing is to be marked."""
-
-    packed: PackedQuestion
-    targets: tuple[Target, ...]
-
-
-@dataclass(frozen=True)
-class Seg:
-    """One [SEG] that the LLM has predicted: which frame, what it means, and its prompts."""
-
-    row: int
-    target: Target
-    prompt: Tensor
-    referent: Tensor | None
-
-
-def ask(
-    model: LisaModel,
-    store: QuestionStore,
-    view: View,
-    count: int,
-    rng: random.Random,
-    small_talk_share: float = SMALL_TALK_SHARE,
-) -> tuple[list[Asked], bool]:
-    """Questions about a frame, and now and then small talk; and whether it may be mirrored."""
-    index = category_index()
-    out, free = [], True
-    for question in store.draw(view.frame, count, rng):
-        free = free and question.kind != SIDED
-        packed = pack_question(model.language, question.text, spoken_answer(question), True)
-        pairs = zip(question.categories, question.targets, strict=False)
-        out.append(Asked(packed, tuple(Target(index[name], ids) for name, ids in pairs)))
-    if rng.random() < small_talk_share:
-        turn, reply = draw_small_talk(rng)
-        out.append(Asked(pack_question(model.language, turn, reply, True), ()))
-    return out, free
-
-
-def absent_segs(
-    views: Sequence[LoadedView], names: Tensor, referent_dim: int, count: int, rng: random.Random
-) -> list[Seg]:
-    """Prompts for things that the views' frames do not show.
-
-    An answer that refuses has no [SEG]; without these, the mask head would forget in this stage
-    that what is asked for may be missing.
-
-    Args:
-        views: whole frames.
-        names: (categories, out_dim).
-        referent_dim: of the mask head; 0 for none.
-        count: of each frame.
-        rng: decides which.
-    """
-    index = category_index()
-    out = []
-    for row, view in enumerate(views):
-        here = {item["category"] for item in view.instances}
-        for _ in range(count):
-            if (gone := draw_absent(here, names, rng)) is None:
-                break
-            prompt = noisy_prompts(names, torch.tensor([index[gone]]), PROMPT_NOISE)[0]
-            referent = torch.zeros(referent_dim) if referent_dim else None
-            out.append(Seg(row, Target(index[gone], ()), prompt, referent))
-    return out
-
-
-def decode_views(
-    model: LisaModel,
-    features: ImageFeatures | None,
-    views: Sequence[LoadedView],
-    segs: list[Seg],
-    names: Tensor,
-    rng: random.Random,
-) -> tuple[dict[str, Tensor], float]:
-    """Losses of every [SEG] whose target a view shows or is absent; mean IoU of the shown ones.
-
-    Args:
-        features: of the views, when they are computed already.
-        views: one for each row, of one grid size.
-    """
-    shown = [
-        [seg for seg in segs if seg.row == row and shows(view, seg.target)]
-        for row, view in enumerate(views)
-    ]
-    chosen = [seg for group in shown for seg in group]
-    if not chosen:
-        return {}, 0.0
-    targets = [
-        target_masks(view.ids, [seg.target.ids for seg in group])
-        for view, group in zip(views, shown, strict=True)
-        if group
-    ]
-    rows = torch.tensor([seg.row for seg in chosen])
-    target = torch.cat(targets)
-    referent = None
-    if chosen[0].referent is not None:
-        kept = torch.tensor([[float(rng.random() >= WITHOUT_REFERENT)] for _ in chosen])
-        # Without it only what is one of its kind in the frame has one right mask.
-        alone = torch.tensor([[float(is_alone(views[s.row], s.target))] for s in chosen])
-        stacked = torch.stack([s.referent for s in chosen if s.referent is not None])
-        referent = stacked * torch.maximum(kept, 1 - alone)
-    with torch.autocast("cpu", torch.bfloat16):
-        if features is None:
-            features = model.mask_head.encode(*view_tensors(views), view_windows(views))
-        logits, iou, similarity = model.mask_head(
-            features.select(rows), torch.stack([s.prompt for s in chosen]), referent
-        )
-    terms = mask_losses(logits.float(), iou.float(), similarity.float(), target)
-    each = similarity.float().split([len(group) for group in shown])
-    choices = [choice_of(*one) for one in zip(views, shown, each, strict=True)]
-    terms["choice"] = 0.5 * torch.cat(choices).sum() / max(1, sum(len(one) for one in choices))
-    category = torch.tensor([seg.target.category for seg in chosen])
-    terms["dense"] = 0.5 * dense_alignment_loss(
-        features.aligned, target, owner=rows, category=category, names=names
-    )
-    there = torch.tensor([bool(seg.target.ids) for seg in chosen])
-    found = mask_iou(logits.float(), target)[there]
-    return terms, float(found.mean()) if len(found) else 0.0
-
-
-def choice_of(view: LoadedView, segs: Sequence[Seg], similarity: Tensor) -> Tensor:
-    """:func:`training.tiny.losses.choice_loss` of the [SEG] (n) of one view that mark something.
-
-    Args:
-        similarity: (n, h, w).
-    """
-    there = [k for k, seg in enumerate(segs) if seg.target.ids]
-    if not there:
-        return similarity.new_zeros(0)
-    things = [item["id"] for item in view.instances]
-    shares = patch_shares(target_masks(view.ids, [(one,) for one in things]))
-    wanted = torch.tensor([[one in segs[k].target.ids for one in things] for k in there])
-    return choice_loss(similarity[there], shares, wanted)
-
-
-def shows(view: LoadedView, target: Target) -> bool:
-    """Whether all of a target is in a view, large enough to be asked for."""
-    return set(target.ids) <= {item["id"] for item in view.instances}
-
-
-def is_alone(view: LoadedView, target: Target) -> bool:
-    """Whether a view shows no other thing of the target's kind."""
-    kind = {item["category"] for item in view.instances if item["id"] in target.ids}
-    return all(i["id"] in target.ids for i in view.instances if i["category"] in kind)
 
 
 class JointTraining:
@@ -273,8 +107,8 @@ class JointTraining:
         self.kept = answer_vocabulary(model.language.vocabulary)
         language = [p for p in model.language.parameters() if p.requires_grad]
         head = list(model.mask_head.parameters())
-        fresh = [p for n, p in model.mask_head.named_parameters() if n.startswith("referent")]
-        old = [p for n, p in model.mask_head.named_parameters() if not n.startswith("referent")]
+        fresh = [p for n, p in model.mask_head.named_parameters() if n.startswith("reference")]
+        old = [p for n, p in model.mask_head.named_parameters() if not n.startswith("reference")]
         self.parameters = [*language, *head, *model.projector.parameters()]
         self.optimiser = torch.optim.AdamW(
             [
@@ -380,14 +214,16 @@ class JointTraining:
             segs = segs + absent_segs(
                 whole,
                 self.names,
-                model.mask_head.referent_dim,
+                model.mask_head.key_dim,
                 self.recipe.absent,
                 self.rng,
             )
             for label, views, known in (("whole", whole, features), ("zoom", crops, None)):
                 if len({v.vision.shape for v in views}) > 1:
                     continue  # a mixed batch of aspect ratios; rare
-                some, found = decode_views(model, known, views, segs, self.names, self.rng)
+                some, found = decode_views(
+                    model, known, views, segs, self.names, self.rng, whole=features
+                )
                 for key, value in some.items():
                     terms[key] = terms.get(key, torch.zeros(())) + 0.5 * value
                 self._note(label, found)
@@ -418,17 +254,27 @@ class JointTraining:
                 shown = self.model.mask_head.log_presence(features, language.codebook)
             presence = shown[rows]
         prompts = language.prompts(seen, presence)
-        referents = language.referents(seen)
-        cosine = F.normalize(language.raw_prompts(seen), dim=1) @ self.names.T
-        wanted = torch.tensor([one.category for one in meant])
+        cosine = COSINE_SCALE * F.normalize(language.raw_prompts(seen), dim=1) @ self.names.T
+        # "The thing on the left" tells no category: there is nothing to learn of it.
+        told = torch.tensor([not one.generic for one in meant])
+        wanted = torch.tensor([one.category for one in meant])[told]
         terms = {
-            "name": F.cross_entropy(COSINE_SCALE * cosine, wanted, label_smoothing=0.05),
+            "name": F.cross_entropy(cosine[told], wanted, label_smoothing=0.05),
             "answer": 0.3
             * sampled_answer_loss(language, states[spoken].float(), tokens, self.kept),
         }
-        self._note("right", float((cosine.argmax(1) == wanted).float().mean()))
+        self._note("right", float((cosine[told].argmax(1) == wanted).float().mean()))
+        references = None
+        if (said := language.references(seen, presence)) is not None:
+            references, anchors, generic = said
+            terms |= reference_losses(anchors, generic, meant, self.names)
         segs = [
-            Seg(row, target, prompts[k], None if referents is None else referents[k])
+            Seg(
+                row,
+                target,
+                prompts[k],
+                None if references is None else references.select(slice(k, k + 1)),
+            )
             for k, (row, target) in enumerate(zip(rows.tolist(), meant, strict=True))
         ]
         return terms, segs

@@ -14,25 +14,31 @@ from lisa_model.base_weights import ensure_base_weights
 from lisa_model.config import WEIGHTS_FILE, LoraConfig, MaskHeadConfig, preset
 from lisa_model.language import LanguageModel, Vocabulary
 from lisa_model.model import LisaModel
+from lisa_model.reference import no_reference
+from training.homereason.question import Question
 from training.household.taxonomy import load_categories
 from training.tiny import stage_joint
 from training.tiny.features import LoadedView, View
-from training.tiny.packing import pack_question
-from training.tiny.question_store import QuestionStore
-from training.tiny.stage_joint import (
-    Asked,
-    JointRecipe,
-    JointTraining,
+from training.tiny.joint_losses import (
     Seg,
-    Target,
     absent_segs,
     decode_views,
     is_alone,
+    reference_losses,
     shows,
+    things_loss,
 )
+from training.tiny.joint_questions import Asked, Target, anchors_of, asked_in_vain
+from training.tiny.packing import pack_question
+from training.tiny.question_store import QuestionStore
+from training.tiny.stage_joint import JointRecipe, JointTraining
+from training.tiny.views import view_tensors
 
 MUG = list(load_categories()).index("mug")
+SUPPORT = next(one.id for one in load_categories().values() if one.role == "support")
 CONCEPTS = len(load_categories())
+KEY_DIM = 4 + 16
+ONE = torch.ones(1, 16)
 SIZES = MaskHeadConfig(dim=32, num_heads=4, mlp_dim=32, stem_dim=8, referent_dim=4)
 
 
@@ -67,8 +73,8 @@ def view(*categories, window=(0.0, 0.0, 1.0, 1.0)):
     )
 
 
-def seg(row=0, ids=(1,), referent=None):
-    return Seg(row, Target(MUG, ids), torch.ones(16), referent)
+def seg(row=0, ids=(1,), reference=None):
+    return Seg(row, Target(MUG, ids), torch.ones(16), reference or no_reference(ONE, KEY_DIM))
 
 
 def test_only_what_a_view_shows_whole_is_decoded(model, names):
@@ -83,12 +89,12 @@ def test_only_what_a_view_shows_whole_is_decoded(model, names):
 
 def test_absent_things_are_asked_for_without_a_mask(model, names):
     seen = view("mug", "fork")
-    segs = absent_segs([seen, seen], names, 4, 3, random.Random(0))
+    segs = absent_segs([seen, seen], names, KEY_DIM, 3, random.Random(0))
     assert [one.row for one in segs] == [0, 0, 0, 1, 1, 1]
     shown = {list(load_categories()).index(name) for name in ("mug", "fork")}
     assert all(one.target.ids == () and one.target.category not in shown for one in segs)
-    assert all(one.referent.shape == (4,) and not one.referent.any() for one in segs)
-    assert all(one.referent is None for one in absent_segs([seen], names, 0, 2, random.Random(0)))
+    assert all(not one.reference.which.any() and not one.reference.generic.any() for one in segs)
+    assert all(one.reference is None for one in absent_segs([seen], names, 0, 2, random.Random(0)))
     terms, found = decode_views(model, None, [seen, seen], segs, names, random.Random(0))
     assert found == 0.0
     values = {key: float(value.detach()) for key, value in terms.items()}
@@ -100,7 +106,7 @@ def test_absent_things_are_asked_for_without_a_mask(model, names):
 def test_absent_things_do_not_change_which_one_is_meant(model, names):
     seen = view("mug", "fork")
     alone, mine = decode_views(model, None, [seen], [seg()], names, random.Random(0))
-    more = [seg(), *absent_segs([seen], names, 0, 3, random.Random(0))]
+    more = [seg(), *absent_segs([seen], names, KEY_DIM, 3, random.Random(0))]
     both, found = decode_views(model, None, [seen], more, names, random.Random(0))
     torch.testing.assert_close(both["choice"], alone["choice"], atol=1e-2, rtol=1e-2)
     assert found == pytest.approx(mine, abs=0.02)
@@ -113,23 +119,86 @@ def test_a_thing_is_alone_when_no_other_of_its_kind_is_there():
 
 
 class Always(random.Random):
-    """Drops the referent wherever that is allowed."""
+    """Drops the reference wherever that is allowed."""
 
     def random(self):
         return 0.0
 
 
 def gradient(model, names, seen, rng):
-    referent = torch.ones(4, requires_grad=True)
-    terms, _ = decode_views(model, None, [seen], [seg(referent=referent)], names, rng)
+    none = no_reference(ONE, KEY_DIM)
+    which = torch.ones(1, KEY_DIM, requires_grad=True)
+    said = replace(none, which=which)
+    terms, _ = decode_views(model, None, [seen], [seg(reference=said)], names, rng)
     torch.stack([terms["similarity"], terms["dice"]]).sum().backward()
-    return 0.0 if referent.grad is None else float(referent.grad.abs().sum())
+    return 0.0 if which.grad is None else float(which.grad.abs().sum())
 
 
-def test_a_referent_is_never_dropped_among_several_of_a_kind(model, names):
+def test_a_reference_is_never_dropped_among_several_of_a_kind(model, names):
     assert gradient(model, names, view("mug", "mug"), Always()) > 0
     assert gradient(model, names, view("mug", "fork"), Always()) == 0
     assert gradient(model, names, view("mug", "fork"), random.Random(0)) > 0
+
+
+def test_whatever_is_meant_by_a_thing_on_a_table_is_never_alone():
+    assert is_alone(view("mug", "fork"), Target(MUG, (1,)))
+    assert not is_alone(view("mug", "fork"), Target(MUG, (1,), generic=True))
+
+
+def test_a_part_of_a_frame_is_told_what_the_frame_shows(model, names):
+    seen = view("mug", "mug")
+    said = replace(no_reference(ONE, KEY_DIM), which=torch.ones(1, KEY_DIM))
+    segs, rng = [seg(reference=said)], random.Random(1)
+    whole = model.mask_head.encode(*view_tensors([view("fork", "mug", "mug")]))
+    inside, _ = decode_views(model, None, [seen], segs, names, rng)
+    told, _ = decode_views(model, None, [seen], segs, names, random.Random(1), whole=whole)
+    assert inside["similarity"].item() != told["similarity"].item()
+
+
+def test_a_patch_shows_a_thing_or_none():
+    seen = view("mug", SUPPORT)
+    right = torch.full((1, 5, 6), -9.0)
+    right[0, 1:4, 1] = 9.0
+    assert float(things_loss(right, [seen])) < 0.01
+    assert float(things_loss(-right, [seen])) > 5
+    furniture = right.clone()
+    furniture[0, 1:4, 2] = 9.0
+    assert float(things_loss(furniture, [seen])) > 0.5
+
+
+def test_proofs_name_anchors_and_surfaces():
+    index = list(load_categories()).index
+    here = [
+        {"id": 3, "category": "mug"},
+        {"id": 7, "category": "fork"},
+        {"id": 9, "category": SUPPORT},
+    ]
+    mug, fork, support = (index(one["category"]) for one in here)
+    assert anchors_of(("drink_from: 1, 2", "in_front_of(7)"), here) == ((fork, -1), False)
+    assert anchors_of(("drink_from: 1, 2", "right_of of these"), here) == ((-1, -1), False)
+    assert anchors_of((f"on {SUPPORT}: 1, 2", "taller"), here) == ((-1, support), True)
+    assert anchors_of((f"on {SUPPORT}: 1", "nearest(3)"), here) == ((mug, support), True)
+    assert anchors_of((f"on {SUPPORT}: 1", "between(3, 7)"), here) == ((mug, fork), True)
+    assert anchors_of(("on counter: 1, 2, 3", "closer"), here) == ((-1, -1), True)
+    assert anchors_of(("mug: 1, 2", "left_of(4)"), here) == ((-1, -1), False), "not in the frame"
+    assert anchors_of((), here) == ((-1, -1), False)
+
+
+def test_anchors_are_learnt_where_there_are_some(names):
+    meant = [
+        Target(MUG, (1,), anchors=(MUG, -1)),
+        Target(MUG, (2,), generic=True),
+    ]
+    anchors = torch.randn(2, 2, 16)
+    anchors[0, 0] = 5 * names[MUG]
+    sure = torch.tensor([-9.0, 9.0])
+    good = reference_losses(anchors, sure, meant, names)
+    assert float(good["generic"]) < 0.01
+    anchors[0, 0] = -names[MUG]
+    assert (
+        float(reference_losses(anchors, sure, meant, names)["anchor"]) > float(good["anchor"]) + 1
+    )
+    assert reference_losses(anchors, sure, meant[1:] * 2, names).keys() == {"generic"}
 
 
 def test_segs_belong_to_their_own_views(model, names):
@@ -147,6 +216,28 @@ def test_segs_belong_to_their_own_views(model, names):
 @pytest.fixture(scope="module")
 def vocabulary():
     return Vocabulary.load(ensure_base_weights(preset("lisa-tiny").llm))
+
+
+def test_what_nothing_fits_is_also_asked_in_vain(vocabulary, model, names):
+    reader = SimpleNamespace(language=SimpleNamespace(vocabulary=vocabulary))
+    question = Question(
+        frame="f",
+        kind="nothing_fits",
+        text="the yellow mug",
+        targets=(),
+        categories=("mug",),
+        answer='I see no "yellow mug" in this image.',
+        proof=("mug 1 is blue, not yellow",),
+    )
+    asked = asked_in_vain(reader, question)
+    assert asked.targets == (Target(MUG, ()),)
+    assert asked.packed.segs == (len(asked.packed.ids) - 1,)
+    assert asked.packed.answer_start == len(asked.packed.ids), "no word of the answer is learnt"
+    # A blue mug is there: without the reference the answer would be right.
+    assert not is_alone(view("mug"), asked.targets[0])
+    terms, _ = decode_views(model, None, [view("mug")], [seg(ids=())], names, Always())
+    assert terms["iou"].item() > 0
+    assert terms["dice"].item() == 0
 
 
 def small_model(vocabulary, names, *, concepts):
@@ -214,7 +305,7 @@ def test_a_frozen_mask_head_stays_and_is_saved_all_the_same(training):
     one = training(head_rate=0.0)
     before, gamma = head(one), one.model.language.text_hidden_fcs[0].weight.clone()
     terms = one._step()
-    assert terms.keys() == {"name", "answer"}
+    assert terms.keys() - {"generic", "anchor"} == {"name", "answer"}
     assert changed(one, before) == []
     assert not one.model.language.text_hidden_fcs[0].weight.equal(gamma)
     one.save()

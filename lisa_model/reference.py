@@ -1,0 +1,183 @@
+"""Which one is meant: "the red one", "the leftmost", "the one next to the kettle".
+
+A [SEG]'s prompt says what kind of thing is meant; its :class:`Reference` says which of them. Three
+things decide, and each is a comparison within the image, so that the LLM need only know words:
+
+* what a patch is like (colour, place, kind): ``which`` is compared with the patch's keys. The sum
+  is its *appeal*, and the most appealing of the candidates wins ("leftmost" is a direction, the
+  candidates are what the prompt marks);
+* how far it is from up to two *anchors*, other things that the words name ("between the kettle and
+  the clock"). An anchor is found as a prompt is: by comparison with the aligned patches;
+* whether any thing will do (``generic``), as in "the thing on the left".
+
+All coordinates are those of the whole frame, -1 to 1. A closer look at a part of the frame sees
+neither all candidates nor the anchors, so it is given what the whole frame has told
+(:class:`Context`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+ANCHORS = 2
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Which things n prompts mean.
+
+    Attributes:
+        which: (n, key_dim) what their patches are like.
+        reach: (n, ANCHORS) weight of the distance from each anchor; negative for "near".
+        anchors: (n, ANCHORS, out_dim) the anchors' prompts; only their direction counts.
+        generic: (n,) 0..1, how far any thing will do.
+    """
+
+    which: Tensor
+    reach: Tensor
+    anchors: Tensor
+    generic: Tensor
+
+    def __len__(self) -> int:
+        return len(self.which)
+
+    def select(self, index: Tensor | slice) -> Reference:
+        """Rows of it."""
+        return Reference(
+            self.which[index], self.reach[index], self.anchors[index], self.generic[index]
+        )
+
+    def scaled(self, share: Tensor) -> Reference:
+        """Every row as strong as its share (n,) says; of 0 there is no reference."""
+        return Reference(
+            self.which * share[:, None],
+            self.reach * share[:, None],
+            self.anchors,
+            self.generic * share,
+        )
+
+
+def no_reference(prompts: Tensor, key_dim: int) -> Reference:
+    """For prompts (n, out_dim) that mean whichever thing of their kind."""
+    n = len(prompts)
+    return Reference(
+        prompts.new_zeros(n, key_dim),
+        prompts.new_zeros(n, ANCHORS),
+        prompts[:, None].expand(-1, ANCHORS, -1),
+        prompts.new_zeros(n),
+    )
+
+
+def joined(parts: list[Reference]) -> Reference:
+    """The rows of several."""
+    return Reference(
+        torch.cat([one.which for one in parts]),
+        torch.cat([one.reach for one in parts]),
+        torch.cat([one.anchors for one in parts]),
+        torch.cat([one.generic for one in parts]),
+    )
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the whole frame tells of n references.
+
+    Attributes:
+        anchors: (n, ANCHORS, 2) where the anchors are.
+        best: (n,) the appeal of the most appealing candidate.
+    """
+
+    anchors: Tensor
+    best: Tensor
+
+    def select(self, index: Tensor | slice) -> Context:
+        """Rows of it."""
+        return Context(self.anchors[index], self.best[index])
+
+
+class ReferenceFcs(nn.Module):
+    """LLM states that predict a [SEG] -> what they say of which thing is meant."""
+
+    def __init__(self, *, llm_dim: int, out_dim: int, key_dim: int) -> None:
+        super().__init__()
+        self.out_dim = out_dim
+        self.hidden = nn.Linear(llm_dim, llm_dim)
+        self.which = nn.Linear(llm_dim, key_dim)
+        self.reach = nn.Linear(llm_dim, ANCHORS)
+        self.anchors = nn.Linear(llm_dim, ANCHORS * out_dim)
+        self.generic = nn.Linear(llm_dim, 1)
+        # Hardly any question is of the kind "the thing on the left".
+        nn.init.constant_(self.generic.bias, -3.0)
+
+    def forward(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(n, llm_dim) -> which (n, key_dim), reach (n, ANCHORS), raw anchors (n, ANCHORS,
+        out_dim), logit of generic (n,)."""
+        hidden = F.relu(self.hidden(states))
+        anchors = self.anchors(hidden).view(len(states), ANCHORS, self.out_dim)
+        return self.which(hidden), self.reach(hidden), anchors, self.generic(hidden)[:, 0]
+
+
+def anchor_places(aligned: Tensor, grid: Tensor, anchors: Tensor, scale: Tensor) -> Tensor:
+    """Where anchors are: the mean place of the patches that look like them, (n, ANCHORS, 2).
+
+    Args:
+        aligned: (n, out_dim, h, w) unit-length patch vectors.
+        grid: (n, 2, h, w) places of the patches.
+        anchors: (n, ANCHORS, out_dim).
+        scale: of the cosines; a softmax over the patches follows.
+    """
+    cosine = torch.einsum("nac,nchw->nahw", F.normalize(anchors, dim=-1), aligned)
+    share = (scale * cosine).flatten(2).softmax(-1)
+    return torch.einsum("nap,ndp->nad", share, grid.flatten(2))
+
+
+def appeal(keys: Tensor, grid: Tensor, reference: Reference, anchors: Tensor) -> Tensor:
+    """How well each patch answers to a reference, (n, h, w); only differences count.
+
+    Args:
+        keys: (n, key_dim, h, w) what the patches are like.
+        grid: (n, 2, h, w) their places.
+        reference: n rows.
+        anchors: (n, ANCHORS, 2) places.
+    """
+    like = torch.einsum("nc,nchw->nhw", reference.which, keys) / keys.shape[1] ** 0.5
+    apart = grid[:, None] - anchors[..., None, None]
+    distance = (apart.square().sum(2) + 1e-4).sqrt()
+    return like + torch.einsum("na,nahw->nhw", reference.reach, distance)
+
+
+def candidates(similarity: Tensor, things: Tensor, generic: Tensor) -> Tensor:
+    """Logit per patch that it is of the meant kind: (n, h, w).
+
+    Args:
+        similarity: (n, h, w) logits of the prompt.
+        things: (n, h, w) logits that a patch shows any thing.
+        generic: (n,) 0..1, how far any thing will do.
+    """
+    share = generic[:, None, None]
+    return (1 - share) * similarity + share * things
+
+
+def best_appeal(appeals: Tensor, candidate: Tensor, weight: Tensor) -> Tensor:
+    """The appeal of the most appealing candidates, (n,): a mean over patches, soft as to which.
+
+    Args:
+        appeals: (n, h, w); candidate: (n, h, w) logits.
+        weight: how much it counts that a patch is no candidate.
+    """
+    share = (appeals + weight * F.logsigmoid(candidate)).flatten(1).softmax(1)
+    return (share * appeals.flatten(1)).sum(1)
+
+
+def handicap(appeals: Tensor, best: Tensor) -> Tensor:
+    """What a patch loses to the best candidate: (n, h, w), 0 where it is as appealing.
+
+    More appeal than the best candidate's gains next to nothing: those are no candidates.
+    """
+    return F.softplus(torch.zeros_like(best))[:, None, None] - F.softplus(
+        best[:, None, None] - appeals
+    )

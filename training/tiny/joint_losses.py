@@ -1,0 +1,194 @@
+"""Losses of what the [SEG] of the joint stage mark in a view."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lisa_model.mask_head import ImageFeatures
+from lisa_model.model import LisaModel
+from lisa_model.reference import Reference, joined, no_reference
+from training.household.taxonomy import category_index, load_categories
+from training.tiny.features import LoadedView, target_masks
+from training.tiny.joint_questions import Target
+from training.tiny.losses import choice_loss, mask_iou, mask_losses, patch_shares
+from training.tiny.stage_text import COSINE_SCALE
+from training.tiny.stage_vision import PROMPT_NOISE, dense_alignment_loss, noisy_prompts
+from training.tiny.views import draw_absent, view_tensors, view_windows
+
+# Share of [SEG] that are decoded without their reference: a kept prompt has none (follow mode).
+WITHOUT_REFERENCE = 0.2
+
+
+@dataclass(frozen=True)
+class Seg:
+    """One [SEG] that the LLM has predicted: which frame, what it means, and its prompts.
+
+    Attributes:
+        reference: one row; None of a model without.
+    """
+
+    row: int
+    target: Target
+    prompt: Tensor
+    reference: Reference | None
+
+
+def absent_segs(
+    views: Sequence[LoadedView], names: Tensor, key_dim: int, count: int, rng: random.Random
+) -> list[Seg]:
+    """Prompts for things that the views' frames do not show.
+
+    An answer that refuses has no [SEG]; without these, the mask head would forget in this stage
+    that what is asked for may be missing.
+
+    Args:
+        views: whole frames.
+        names: (categories, out_dim).
+        key_dim: of the mask head; 0 for none.
+        count: of each frame.
+        rng: decides which.
+    """
+    index = category_index()
+    out = []
+    for row, view in enumerate(views):
+        here = {item["category"] for item in view.instances}
+        for _ in range(count):
+            if (gone := draw_absent(here, names, rng)) is None:
+                break
+            prompt = noisy_prompts(names, torch.tensor([index[gone]]), PROMPT_NOISE)
+            reference = no_reference(prompt, key_dim) if key_dim else None
+            out.append(Seg(row, Target(index[gone], ()), prompt[0], reference))
+    return out
+
+
+def decode_views(
+    model: LisaModel,
+    features: ImageFeatures | None,
+    views: Sequence[LoadedView],
+    segs: list[Seg],
+    names: Tensor,
+    rng: random.Random,
+    *,
+    whole: ImageFeatures | None = None,
+) -> tuple[dict[str, Tensor], float]:
+    """Losses of every [SEG] whose target a view shows or is absent; mean IoU of the shown ones.
+
+    Args:
+        features: of the views, when they are computed already.
+        views: one for each row, of one grid size.
+        whole: of the frames that the views are parts of; None where the views are whole frames.
+    """
+    shown = [
+        [seg for seg in segs if seg.row == row and shows(view, seg.target)]
+        for row, view in enumerate(views)
+    ]
+    chosen = [seg for group in shown for seg in group]
+    if not chosen:
+        return {}, 0.0
+    targets = [
+        target_masks(view.ids, [seg.target.ids for seg in group])
+        for view, group in zip(views, shown, strict=True)
+        if group
+    ]
+    rows = torch.tensor([seg.row for seg in chosen])
+    target = torch.cat(targets)
+    reference = context = None
+    references = [seg.reference for seg in chosen if seg.reference is not None]
+    prompts = torch.stack([s.prompt for s in chosen])
+    if references:
+        kept = torch.tensor([float(rng.random() >= WITHOUT_REFERENCE) for _ in chosen])
+        # Without it only what is one of its kind in the frame has one right mask.
+        alone = torch.tensor([float(is_alone(views[s.row], s.target)) for s in chosen])
+        reference = joined(references).scaled(torch.maximum(kept, 1 - alone))
+    with torch.autocast("cpu", torch.bfloat16):
+        if features is None:
+            features = model.mask_head.encode(*view_tensors(views), view_windows(views))
+        if reference is not None:
+            context, _, _ = model.mask_head.context(
+                (features if whole is None else whole).select(rows), prompts, reference
+            )
+        logits, iou, similarity = model.mask_head(
+            features.select(rows), prompts, reference, context
+        )
+    terms = mask_losses(logits.float(), iou.float(), similarity.float(), target)
+    each = similarity.float().split([len(group) for group in shown])
+    choices = [choice_of(*one) for one in zip(views, shown, each, strict=True)]
+    terms["choice"] = 0.5 * torch.cat(choices).sum() / max(1, sum(len(one) for one in choices))
+    category = torch.tensor([seg.target.category for seg in chosen])
+    terms["dense"] = 0.5 * dense_alignment_loss(
+        features.aligned, target, owner=rows, category=category, names=names
+    )
+    if features.things is not None:
+        terms["things"] = 0.5 * things_loss(features.things.float(), views)
+    there = torch.tensor([bool(seg.target.ids) for seg in chosen])
+    found = mask_iou(logits.float(), target)[there]
+    return terms, float(found.mean()) if len(found) else 0.0
+
+
+def choice_of(view: LoadedView, segs: Sequence[Seg], similarity: Tensor) -> Tensor:
+    """:func:`training.tiny.losses.choice_loss` of the [SEG] (n) of one view that mark something.
+
+    Args:
+        similarity: (n, h, w).
+    """
+    there = [k for k, seg in enumerate(segs) if seg.target.ids]
+    if not there:
+        return similarity.new_zeros(0)
+    things = [item["id"] for item in view.instances]
+    shares = patch_shares(target_masks(view.ids, [(one,) for one in things]))
+    wanted = torch.tensor([[one in segs[k].target.ids for one in things] for k in there])
+    return choice_loss(similarity[there], shares, wanted)
+
+
+def reference_losses(
+    anchors: Tensor, generic: Tensor, meant: Sequence[Target], names: Tensor
+) -> dict[str, Tensor]:
+    """What the words say of which thing is meant, learnt from what the question was made of.
+
+    Args:
+        anchors: (n, ANCHORS, out_dim) before the codebook; generic: (n,) logits.
+        meant: n targets; names: (categories, out_dim).
+    """
+    wanted = torch.tensor([one.anchors for one in meant])
+    there = wanted >= 0
+    cosine = COSINE_SCALE * F.normalize(anchors[there], dim=-1) @ names.T
+    open_ = torch.tensor([float(one.generic) for one in meant])
+    terms = {"generic": 0.5 * F.binary_cross_entropy_with_logits(generic, open_)}
+    if there.any():
+        terms["anchor"] = 0.5 * F.cross_entropy(cosine, wanted[there], label_smoothing=0.05)
+    return terms
+
+
+def things_loss(things: Tensor, views: Sequence[LoadedView]) -> Tensor:
+    """Cross entropy of the logits (B, h, w) that a patch shows any small thing.
+
+    Furniture is no such thing, and patches on an outline do not count.
+    """
+    categories = load_categories()
+    targets = []
+    for view in views:
+        small = [i["id"] for i in view.instances if categories[i["category"]].role == "small"]
+        targets.append(patch_shares(target_masks(view.ids, [tuple(small)]))[0])
+    share = torch.stack(targets)
+    clear = (share >= 0.5) | (share == 0.0)
+    loss = F.binary_cross_entropy_with_logits(things, (share >= 0.5).float(), reduction="none")
+    return (loss * clear).sum() / clear.sum().clamp(min=1)
+
+
+def shows(view: LoadedView, target: Target) -> bool:
+    """Whether all of a target is in a view, large enough to be asked for."""
+    return set(target.ids) <= {item["id"] for item in view.instances}
+
+
+def is_alone(view: LoadedView, target: Target) -> bool:
+    """Whether a view shows no other thing of the target's kind, so that its kind says enough."""
+    if target.generic or not target.ids:
+        return False
+    kind = {item["category"] for item in view.instances if item["id"] in target.ids}
+    return all(i["id"] in target.ids for i in view.instances if i["category"] in kind)

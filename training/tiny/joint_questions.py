@@ -1,0 +1,112 @@
+"""What the joint stage asks about a frame, and what each [SEG] of the answers means."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lisa_model.model import LisaModel
+from lisa_model.reference import ANCHORS
+from training.homereason.question import Question, named_answer
+from training.homereason.small_talk import draw_small_talk
+from training.household.taxonomy import category_index
+from training.tiny.features import View
+from training.tiny.packing import PackedQuestion, pack_question
+from training.tiny.question_store import SIDED, QuestionStore, spoken_answer
+
+# Share of frames that are also asked something that no thing answers.
+SMALL_TALK_SHARE = 0.5
+# Proofs of relations: what was compared with which ids, and on which surface.
+RANKED = re.compile(r"\w+\((?P<ids>\d+(, \d+)*)\)")
+SURFACE = re.compile(r"on (?P<support>\w+): ")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What one [SEG] of an answer marks; no ids for a thing that is absent.
+
+    Attributes:
+        category, ids: of the thing.
+        anchors: taxonomy indices of the things that help to tell which; -1 for none.
+        generic: the words fit any thing, so that they do not tell the category.
+    """
+
+    category: int
+    ids: tuple[int, ...]
+    anchors: tuple[int, ...] = (-1,) * ANCHORS
+    generic: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question about a frame; no targets where nothing is to be marked."""
+
+    packed: PackedQuestion
+    targets: tuple[Target, ...]
+
+
+def ask(
+    model: LisaModel,
+    store: QuestionStore,
+    view: View,
+    count: int,
+    rng: random.Random,
+    small_talk_share: float = SMALL_TALK_SHARE,
+) -> tuple[list[Asked], bool]:
+    """Questions about a frame, and now and then small talk; and whether it may be mirrored."""
+    index = category_index()
+    out, free = [], True
+    for question in store.draw(view.frame, count, rng):
+        free = free and question.kind != SIDED
+        packed = pack_question(model.language, question.text, spoken_answer(question), True)
+        anchors, generic = anchors_of(question.proof, view.instances)
+        pairs = zip(question.categories, question.targets, strict=False)
+        targets = (Target(index[name], ids, anchors, generic) for name, ids in pairs)
+        out.append(Asked(packed, tuple(targets)))
+        if not question.targets:
+            out.append(asked_in_vain(model, question))
+    if rng.random() < small_talk_share:
+        turn, reply = draw_small_talk(rng)
+        out.append(Asked(pack_question(model.language, turn, reply, True), ()))
+    return out, free
+
+
+def asked_in_vain(model: LisaModel, question: Question) -> Asked:
+    """A question that nothing fits, with the beginning of an answer that it should not get.
+
+    Where the LLM errs, the mask head has the last word: it learns here that the yellow fork that is
+    meant is none of those in view. The LLM learns what is meant, and nothing of that answer.
+    """
+    packed = pack_question(model.language, question.text, named_answer(["x"]), False)
+    index = category_index()
+    targets = tuple(Target(index[one], ()) for one in question.categories[:1])
+    return Asked(
+        replace(packed, answer_start=len(packed.ids), segs=packed.segs[: len(targets)]), targets
+    )
+
+
+def anchors_of(
+    proof: Sequence[str], instances: Sequence[Mapping[str, Any]]
+) -> tuple[tuple[int, ...], bool]:
+    """Taxonomy indices of the things that a question's words compare with, -1 for none; and whether
+    the words leave the category open.
+
+    Args:
+        proof: of the question, as :mod:`training.homereason.related` writes it.
+        instances: of the frame.
+    """
+    index = category_index()
+    category = {item["id"]: item["category"] for item in instances}
+    found = [-1] * ANCHORS
+    ranked = RANKED.fullmatch(proof[-1]) if proof else None
+    if ranked:
+        ids = [int(one) for one in ranked["ids"].split(",")]
+        for slot, one in enumerate(ids[:ANCHORS]):
+            found[slot] = index.get(category.get(one, ""), -1)
+    surface = SURFACE.match(proof[0]) if proof else None
+    if surface and found[-1] < 0:
+        found[-1] = index.get(surface["support"], -1)
+    return tuple(found), surface is not None
