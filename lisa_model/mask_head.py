@@ -35,7 +35,6 @@ from lisa_model.reference import (
     best_appeal,
     candidates,
     handicap,
-    no_reference,
 )
 
 UPSCALE = 4  # SAM's decoder answers at four times the feature grid
@@ -294,30 +293,29 @@ class MaskHead(nn.Module):
         Returns:
             mask logits (n, 4h, 4w), predicted IoU (n,), patch similarity logits (n, h, w).
         """
-        less = None
-        if features.keys is not None:
-            if reference is None:
-                reference = no_reference(prompt, self.key_dim)
+        if reference is None:
+            similarity = self.similarity(features, prompt)
+            less = torch.zeros_like(similarity)
+        else:
             if context is None:
                 context, appeals, similarity = self.context(features, prompt, reference)
             else:
                 appeals, similarity = self._appeal(features, prompt, reference, context.anchors)
             less = handicap(appeals, context.best)
-        else:
-            similarity = self.similarity(features, prompt)
         # The contrast against the best patch says "one of the candidates" apart from "nothing".
         contrast = similarity - similarity.flatten(1).amax(1)[:, None, None]
         dense = self.dense_prompt(torch.stack([similarity, contrast], dim=1))
         grid = (features.embedding.shape[-2], features.embedding.shape[-1])
         sparse = self.sparse_prompt(F.normalize(prompt, dim=1) * prompt.shape[1] ** 0.5)
         sparse = sparse.unsqueeze(1)
-        if less is not None and reference is not None:
+        if self.key_dim:
             wanted = similarity + less
             # Squashed: a handicap may be any size, and from some on it is all the same.
             cues = [torch.tanh(less / 4), torch.sigmoid(wanted)]
             dense = dense + self.reference_dense(torch.stack(cues, dim=1))
-            said = self.reference_sparse(reference.which).unsqueeze(1)
-            sparse = torch.cat([sparse, said], dim=1)
+            which = prompt.new_zeros(len(prompt), self.key_dim)
+            said = self.reference_sparse(which if reference is None else reference.which)
+            sparse = torch.cat([sparse, said.unsqueeze(1)], dim=1)
             similarity = wanted
         logits, iou = self.decoder.predict_fine(
             embedding=features.embedding,

@@ -29,7 +29,7 @@ class Recipe:
         seed: of all that is drawn, except for the frames and the questions of validation and test.
     """
 
-    text_steps: int = 1600
+    text_steps: int = 1200
     align_steps: int = 1000
     vision_steps: int = 2500
     joint_steps: int = 1500
