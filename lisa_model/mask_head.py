@@ -230,49 +230,42 @@ class MaskHead(nn.Module):
         cosine = torch.einsum("kc,bchw->bkhw", concepts, features.aligned.float())
         return (PRESENCE_SCALE * cosine).log_softmax(1).flatten(2).amax(2)
 
-    def context(
-        self, features: ImageFeatures, prompt: Tensor, reference: Reference
+    def locate(
+        self,
+        features: ImageFeatures,
+        prompt: Tensor,
+        reference: Reference,
+        context: Context | None = None,
     ) -> tuple[Context, Tensor, Tensor]:
-        """What whole frames tell of references; and each patch's appeal and candidate logit.
+        """How well each patch answers to references, and whether it is of the meant kind.
 
         Args:
-            features: of whole frames, one row for each prompt.
+            features: one row for each prompt, of a head with reference.
             prompt: (n, out_dim).
             reference: n rows.
+            context: of the whole frames; None where the features are of whole frames.
 
         Returns:
-            the context, appeals (n, h, w), candidates (n, h, w); float32.
+            the context, appeals (n, h, w), candidate logits (n, h, w); float32.
         """
-        assert features.grid is not None, "the head has no reference"
-        # Coordinates and large sums: bfloat16 would round away small distances.
-        with torch.autocast(prompt.device.type, enabled=False):
-            anchors = anchor_places(
-                features.aligned.float(),
-                features.grid.float(),
-                reference.anchors.float(),
-                self.reference_anchor,
-            )
-            appeals, candidate = self._appeal(features, prompt, reference, anchors)
-            best = best_appeal(appeals, candidate, self.reference_candidate)
-        return Context(anchors, best), appeals, candidate
-
-    def _appeal(
-        self, features: ImageFeatures, prompt: Tensor, reference: Reference, anchors: Tensor
-    ) -> tuple[Tensor, Tensor]:
         assert features.keys is not None, "the head has no reference"
         assert features.grid is not None
         assert features.things is not None
+        grid, said = features.grid.float(), reference.float()
+        # Coordinates and large sums: bfloat16 would round away small distances.
         with torch.autocast(prompt.device.type, enabled=False):
-            strong = Reference(
-                reference.which.float(),
-                reference.reach.float(),
-                reference.anchors,
-                reference.generic,
+            anchors = (
+                anchor_places(features.aligned.float(), grid, said.anchors, self.reference_anchor)
+                if context is None
+                else context.anchors
             )
-            appeals = appeal(features.keys.float(), features.grid.float(), strong, anchors)
+            appeals = appeal(features.keys.float(), grid, said, anchors)
             kind = self.similarity(features, prompt).float()
-            candidate = candidates(kind, features.things.float(), reference.generic.float())
-        return appeals, candidate
+            candidate = candidates(kind, features.things.float(), said.generic)
+            if context is None:
+                best = best_appeal(appeals, candidate, self.reference_candidate)
+                context = Context(anchors, best)
+        return context, appeals, candidate
 
     def forward(
         self,
@@ -297,10 +290,7 @@ class MaskHead(nn.Module):
             similarity = self.similarity(features, prompt)
             less = torch.zeros_like(similarity)
         else:
-            if context is None:
-                context, appeals, similarity = self.context(features, prompt, reference)
-            else:
-                appeals, similarity = self._appeal(features, prompt, reference, context.anchors)
+            context, appeals, similarity = self.locate(features, prompt, reference, context)
             less = handicap(appeals, context.best)
         # The contrast against the best patch says "one of the candidates" apart from "nothing".
         contrast = similarity - similarity.flatten(1).amax(1)[:, None, None]

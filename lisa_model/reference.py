@@ -17,6 +17,7 @@ neither all candidates nor the anchors, so it is given what the whole frame has 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -47,8 +48,15 @@ class Reference:
 
     def select(self, index: Tensor | slice) -> Reference:
         """Rows of it."""
+        return self._each(lambda one: one[index])
+
+    def float(self) -> Reference:
+        """In float32."""
+        return self._each(Tensor.float)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Reference:
         return Reference(
-            self.which[index], self.reach[index], self.anchors[index], self.generic[index]
+            change(self.which), change(self.reach), change(self.anchors), change(self.generic)
         )
 
     def scaled(self, share: Tensor) -> Reference:
@@ -93,10 +101,6 @@ class Context:
 
     anchors: Tensor
     best: Tensor
-
-    def select(self, index: Tensor | slice) -> Context:
-        """Rows of it."""
-        return Context(self.anchors[index], self.best[index])
 
 
 class ReferenceFcs(nn.Module):

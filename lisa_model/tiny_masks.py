@@ -149,7 +149,7 @@ def best_guess(
     height, width = image.shape[:2]
     context = None
     if reference is not None:
-        context, _, _ = model.mask_head.context(seen.features, prompt, reference)
+        context, _, _ = model.mask_head.locate(seen.features, prompt, reference)
     small, iou, similarity = model.mask_head(seen.features, prompt, reference, context)
     whole = upsample(small, height, width)
     best = Guess(whole, float(iou[0]), appearance(seen.features.aligned[0], small[0]))

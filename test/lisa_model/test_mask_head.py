@@ -84,7 +84,7 @@ def test_a_reference_of_zeros_is_none(choosy):
 def test_a_reference_lowers_what_is_less_appealing(choosy):
     features = choosy.encode(*inputs(1)).select(torch.tensor([0]))
     prompt, said = torch.randn(1, 16), reference(choosy)
-    context, appeals, candidate = choosy.context(features, prompt, said)
+    context, appeals, candidate = choosy.locate(features, prompt, said)
     _, _, chosen = choosy(features, prompt, said)
     torch.testing.assert_close(chosen, candidate + handicap(appeals, context.best))
     # The frame's own context changes nothing, another's does.

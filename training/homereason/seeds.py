@@ -103,8 +103,7 @@ def _implicit_of(report: Report, method: str) -> float:
 def _above_two_stage(scored: Scored, seed: int) -> float | None:
     if scored.two_stage is None:
         return None
-    mine = _implicit_of(scored.reports[seed], MODEL)
-    return mine - _implicit_of(scored.two_stage, MODEL)
+    return _implicit_of(scored.reports[seed], MODEL) - _implicit_of(scored.two_stage, MODEL)
 
 
 def _above_trivial(scored: Scored, seed: int) -> float | None:
@@ -262,18 +261,16 @@ def read(reports: Sequence[Path], two_stage: Path | None = None) -> Scored:
     Raises:
         ExperimentError: naming the file that is missing or does not belong to the others.
     """
-    found = [_report(path) for path in reports]
-    for path, one in zip(reports, found, strict=True):
+    paths = [*reports, *([] if two_stage is None else [two_stage])]
+    found = [_report(path) for path in paths]
+    for path, one in zip(paths, found, strict=True):
         if (one["split"], one["frames"]) != (found[0]["split"], found[0]["frames"]):
-            raise ExperimentError(f"{path} is of other frames than {reports[0]}")
-    records = {seed: _records(path) for seed, path in enumerate(reports)}
-    other = None if two_stage is None else _report(two_stage)
-    if other is not None and (other["split"], other["frames"]) != (
-        found[0]["split"],
-        found[0]["frames"],
-    ):
-        raise ExperimentError(f"{two_stage} is of other frames than {reports[0]}")
-    return Scored(reports=dict(enumerate(found)), records=records, two_stage=other)
+            raise ExperimentError(f"{path} is of other frames than {paths[0]}")
+    return Scored(
+        reports=dict(enumerate(found[: len(reports)])),
+        records={seed: _records(path) for seed, path in enumerate(reports)},
+        two_stage=None if two_stage is None else found[-1],
+    )
 
 
 def _report(path: Path) -> Report:

@@ -109,10 +109,8 @@ def decode_views(
     with torch.autocast("cpu", torch.bfloat16):
         if features is None:
             features = model.mask_head.encode(*view_tensors(views), view_windows(views))
-        if reference is not None:
-            context, _, _ = model.mask_head.context(
-                (features if whole is None else whole).select(rows), prompts, reference
-            )
+        if reference is not None and whole is not None:
+            context, _, _ = model.mask_head.locate(whole.select(rows), prompts, reference)
         logits, iou, similarity = model.mask_head(
             features.select(rows), prompts, reference, context
         )

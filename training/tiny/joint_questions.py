@@ -81,10 +81,9 @@ def asked_in_vain(model: LisaModel, question: Question) -> Asked:
     meant is none of those in view. The LLM learns what is meant, and nothing of that answer.
     """
     packed = pack_question(model.language, question.text, named_answer(["x"]), False)
-    index = category_index()
-    targets = tuple(Target(index[one], ()) for one in question.categories[:1])
+    (name,) = question.categories
     return Asked(
-        replace(packed, answer_start=len(packed.ids), segs=packed.segs[: len(targets)]), targets
+        replace(packed, answer_start=len(packed.ids)), (Target(category_index()[name], ()),)
     )
 
 

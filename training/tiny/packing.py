@@ -100,6 +100,19 @@ def pack(
     )
 
 
+def packed_states(
+    model: LanguageModel, visual: Tensor, questions: list[list[PackedQuestion]]
+) -> tuple[Tensor, list[list[int]]]:
+    """States (B, L, llm_dim) of packed questions, and where each question begins.
+
+    Args:
+        visual: (B, n, llm_dim) visual tokens; questions: of each image.
+    """
+    packed = pack(model, visual, questions)
+    states = model.states(packed.embeddings, mask=packed.mask, position_ids=packed.positions)
+    return states, packed.starts
+
+
 Places = tuple[Tensor, Tensor]
 
 

@@ -24,11 +24,7 @@ from training.tiny.features import LoadedView
 from training.tiny.joint_losses import Seg, absent_segs, decode_views, reference_losses
 from training.tiny.joint_questions import SMALL_TALK_SHARE, Asked, ask
 from training.tiny.name_space import name_vectors
-from training.tiny.packing import (
-    answer_places,
-    pack,
-    seg_places,
-)
+from training.tiny.packing import answer_places, packed_states, seg_places
 from training.tiny.question_store import QuestionStore
 from training.tiny.speed import quicken
 from training.tiny.stage_text import COSINE_SCALE, answer_vocabulary, sampled_answer_loss
@@ -205,11 +201,9 @@ class JointTraining:
             with torch.set_grad_enabled(self.recipe.head_rate > 0):
                 features = model.mask_head.encode(vision, rgb)
             visual = model.projector(vision, features, rgb)
-            batch = pack(model.language, visual, [[a.packed for a in q] for q in asked])
-            states = model.language.states(
-                batch.embeddings, mask=batch.mask, position_ids=batch.positions
-            )
-        terms, segs = self._language_terms(asked, batch.starts, states, features)
+            questions = [[one.packed for one in group] for group in asked]
+            states, starts = packed_states(model.language, visual, questions)
+        terms, segs = self._language_terms(asked, starts, states, features)
         if self.recipe.head_rate:
             segs = segs + absent_segs(
                 whole,
@@ -218,11 +212,14 @@ class JointTraining:
                 self.recipe.absent,
                 self.rng,
             )
-            for label, views, known in (("whole", whole, features), ("zoom", crops, None)):
+            for label, views, known, frames in (
+                ("whole", whole, features, None),
+                ("zoom", crops, None, features),
+            ):
                 if len({v.vision.shape for v in views}) > 1:
                     continue  # a mixed batch of aspect ratios; rare
                 some, found = decode_views(
-                    model, known, views, segs, self.names, self.rng, whole=features
+                    model, known, views, segs, self.names, self.rng, whole=frames
                 )
                 for key, value in some.items():
                     terms[key] = terms.get(key, torch.zeros(())) + 0.5 * value

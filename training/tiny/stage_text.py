@@ -26,7 +26,7 @@ from training.homereason.question import named_answer
 from training.homereason.small_talk import SMALL_TALK, draw_small_talk
 from training.household.taxonomy import load_categories
 from training.tiny.name_space import name_vectors
-from training.tiny.packing import answer_places, pack, pack_question, seg_places
+from training.tiny.packing import answer_places, pack_question, packed_states, seg_places
 from training.tiny.speed import quicken
 from training.tiny.steps import keep, learning_rate
 from training.tiny.text_pairs import draw_pair
@@ -187,15 +187,12 @@ def train(
             group["lr"] = group["peak"] * rate
         questions = [[one.packed for one in row] for row in rows]
         with torch.autocast("cpu", torch.bfloat16):
-            packed = pack(model, blank_image(config, len(rows)), questions)
-            states = model.states(
-                packed.embeddings, mask=packed.mask, position_ids=packed.positions
-            )
-        prompt = F.normalize(model.raw_prompts(states[seg_places(questions, packed.starts)]), dim=1)
+            states, starts = packed_states(model, blank_image(config, len(rows)), questions)
+        prompt = F.normalize(model.raw_prompts(states[seg_places(questions, starts)]), dim=1)
         target = torch.tensor([k for row in rows for one in row for k in one.things])
         loss = F.cross_entropy(COSINE_SCALE * prompt @ names.T, target, label_smoothing=0.05)
         if spoken:
-            where, follow = answer_places(questions, packed.starts)
+            where, follow = answer_places(questions, starts)
             loss = loss + 0.5 * sampled_answer_loss(model, states[where].float(), follow, kept)
         optimiser.zero_grad()
         loss.backward()

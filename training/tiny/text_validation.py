@@ -14,7 +14,7 @@ from lisa_model.language import LanguageModel
 from training.homereason.question import named_answer
 from training.homereason.small_talk import validation_turns
 from training.household.taxonomy import Split, load_categories
-from training.tiny.packing import PackedBatch, PackedQuestion, pack, pack_question, seg_places
+from training.tiny.packing import PackedQuestion, pack_question, packed_states, seg_places
 from training.tiny.text_pairs import draw_pair
 from training.tiny.text_questions import ROW_QUESTIONS, blank_image, draw_intent
 
@@ -49,38 +49,25 @@ def accuracy(
 def seg_prompts(model: LanguageModel, config: LisaConfig, intents: Sequence[str]) -> Tensor:
     """Prompts (n, out_dim) of intents without an image, the beginning of the answer given."""
     answer = named_answer(["x"])
-    questions = _rows([pack_question(model, one, answer, False) for one in intents])
-    states, packed = _states(model, config, questions)
-    return model.raw_prompts(states[seg_places(questions, packed.starts)])
+    asked = [pack_question(model, one, answer, False) for one in intents]
+    return model.raw_prompts(_states(model, config, asked))
 
 
 @torch.inference_mode()
 def first_words(model: LanguageModel, config: LisaConfig, turns: Sequence[str]) -> list[int]:
     """The token that each turn's answer would begin with (greedy, without an image)."""
     ids = [model.vocabulary.question(one) for one in turns]
-    rows = _rows([PackedQuestion(ids=one, answer_start=len(one), segs=()) for one in ids])
-    states, packed = _states(model, config, rows)
-    ends = [
-        (row, begin + len(one.ids) - 1)
-        for row, (group, begins) in enumerate(zip(rows, packed.starts, strict=True))
-        for one, begin in zip(group, begins, strict=True)
-    ]
-    last = states[[row for row, _ in ends], [at for _, at in ends]]
-    return [int(token) for token in model.logits(last).argmax(1)]
+    # In the place of a [SEG] the first word, which the question's last token predicts.
+    asked = [PackedQuestion(ids=one, answer_start=len(one), segs=(len(one) - 1,)) for one in ids]
+    return [int(token) for token in model.logits(_states(model, config, asked)).argmax(1)]
 
 
-def _rows(questions: list[PackedQuestion]) -> list[list[PackedQuestion]]:
-    each = ROW_QUESTIONS
-    return [questions[at : at + each] for at in range(0, len(questions), each)]
-
-
-def _states(
-    model: LanguageModel, config: LisaConfig, rows: list[list[PackedQuestion]]
-) -> tuple[Tensor, PackedBatch]:
+def _states(model: LanguageModel, config: LisaConfig, asked: list[PackedQuestion]) -> Tensor:
+    """States (n, llm_dim) that predict each question's [SEG], in order."""
+    rows = [asked[at : at + ROW_QUESTIONS] for at in range(0, len(asked), ROW_QUESTIONS)]
     with torch.autocast("cpu", torch.bfloat16):
-        packed = pack(model, blank_image(config, len(rows)), rows)
-        states = model.states(packed.embeddings, mask=packed.mask, position_ids=packed.positions)
-    return states, packed
+        states, starts = packed_states(model, blank_image(config, len(rows)), rows)
+    return states[seg_places(rows, starts)]
 
 
 def print_validation(model: LanguageModel, config: LisaConfig, names: Tensor) -> None:
