@@ -39,6 +39,23 @@ class Seg:
     reference: Reference | None
 
 
+def as_meant(prompts: Tensor, wanted: Tensor, names: Tensor) -> Tensor:
+    """Prompts, with the name of what is meant in the place of those that say something else.
+
+    Where the LLM errs, the masks are not to learn that the word for a suitcase marks the backpack:
+    then they would find something for every word. What the LLM should have said it learns from the
+    names.
+
+    Args:
+        prompts: (..., out_dim).
+        wanted: (...) taxonomy indices; -1 where the words tell no category.
+        names: (categories, out_dim) of unit length.
+    """
+    wrong = (wanted >= 0) & ((prompts @ names.T).argmax(-1) != wanted)
+    right = noisy_prompts(names, wanted.clamp(min=0), PROMPT_NOISE)
+    return torch.where(wrong[..., None], right.to(prompts.dtype), prompts)
+
+
 def absent_segs(
     views: Sequence[LoadedView], names: Tensor, key_dim: int, count: int, rng: random.Random
 ) -> list[Seg]:

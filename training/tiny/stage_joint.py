@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -21,7 +21,13 @@ from lisa_model.config import LisaConfig, preset
 from lisa_model.mask_head import ImageFeatures
 from lisa_model.model import LisaModel
 from training.tiny.features import LoadedView
-from training.tiny.joint_losses import Seg, absent_segs, decode_views, reference_losses
+from training.tiny.joint_losses import (
+    Seg,
+    absent_segs,
+    as_meant,
+    decode_views,
+    reference_losses,
+)
 from training.tiny.joint_questions import SMALL_TALK_SHARE, Asked, ask
 from training.tiny.name_space import name_vectors
 from training.tiny.packing import answer_places, packed_states, seg_places
@@ -254,17 +260,21 @@ class JointTraining:
         cosine = COSINE_SCALE * F.normalize(language.raw_prompts(seen), dim=1) @ self.names.T
         # "The thing on the left" tells no category: there is nothing to learn of it.
         told = torch.tensor([not one.generic for one in meant])
-        wanted = torch.tensor([one.category for one in meant])[told]
+        wanted = torch.tensor([one.category for one in meant])
         terms = {
-            "name": F.cross_entropy(cosine[told], wanted, label_smoothing=0.05),
+            "name": F.cross_entropy(cosine[told], wanted[told], label_smoothing=0.05),
             "answer": 0.3
             * sampled_answer_loss(language, states[spoken].float(), tokens, self.kept),
         }
-        self._note("right", float((cosine[told].argmax(1) == wanted).float().mean()))
+        self._note("right", float((cosine.argmax(1) == wanted)[told].float().mean()))
+        prompts = as_meant(prompts, torch.where(told, wanted, -1), self.names)
         references = None
         if (said := language.references(seen, presence)) is not None:
             references, anchors, generic = said
             terms |= reference_losses(anchors, generic, meant, self.names)
+            named = torch.tensor([one.anchors for one in meant])
+            found = as_meant(references.anchors, named, self.names)
+            references = replace(references, anchors=found)
         segs = [
             Seg(
                 row,

@@ -58,7 +58,8 @@ def dense_alignment_loss(
 def noisy_prompts(names: Tensor, category: Tensor, noise: float) -> Tensor:
     """Name vectors as [SEG] prompts, disturbed about as the LLM's prompts will be."""
     vectors = names[category]
-    return F.normalize(vectors + noise * torch.randn_like(vectors) / vectors.shape[1] ** 0.5, dim=1)
+    length = vectors.shape[-1] ** 0.5
+    return F.normalize(vectors + noise * torch.randn_like(vectors) / length, dim=-1)
 
 
 def aligned_head(

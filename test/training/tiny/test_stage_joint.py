@@ -22,6 +22,7 @@ from training.tiny.features import LoadedView, View
 from training.tiny.joint_losses import (
     Seg,
     absent_segs,
+    as_meant,
     decode_views,
     is_alone,
     reference_losses,
@@ -110,6 +111,20 @@ def test_absent_things_do_not_change_which_one_is_meant(model, names):
     both, found = decode_views(model, None, [seen], more, names, random.Random(0))
     torch.testing.assert_close(both["choice"], alone["choice"], atol=1e-2, rtol=1e-2)
     assert found == pytest.approx(mine, abs=0.02)
+
+
+def test_prompts_that_say_another_thing_give_way_to_the_name(names):
+    wanted = torch.tensor([3, 4, -1])
+    prompts = (0.5 * names[[3, 9, 9]]).requires_grad_()
+    meant = as_meant(prompts, wanted, names)
+    torch.testing.assert_close(meant[[0, 2]], prompts[[0, 2]])
+    assert float(meant[1] @ names[4]) > 0.5
+    meant.sum().backward()
+    assert [bool(row.any()) for row in prompts.grad] == [True, False, True]
+    pairs = torch.stack([names[[3, 9]], names[[9, 4]]])
+    found = as_meant(pairs, torch.tensor([[3, 3], [-1, 4]]), names)
+    torch.testing.assert_close(found[[0, 1, 1], [0, 0, 1]], pairs[[0, 1, 1], [0, 0, 1]])
+    assert float(found[0, 1] @ names[3]) > 0.5
 
 
 def test_a_thing_is_alone_when_no_other_of_its_kind_is_there():
