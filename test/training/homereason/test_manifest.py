@@ -66,6 +66,24 @@ def test_a_change_is_named_with_its_part(frames: Path, tmp_path: Path, capsys):
     assert "1 frames are the same; others are not" in out
 
 
+def test_pictures_may_differ_by_a_grey_level_in_some_pixels(frames: Path, tmp_path: Path, capsys):
+    file = tmp_path / "manifest.tsv"
+    arguments = ["--frames", str(frames), "--manifest", str(file)]
+    manifest.main([*arguments, "--write"])
+    picture = frames / "val" / "val_0.jpg"
+    pixels = np.full((12, 16, 3), 90, dtype=np.uint8)
+    pixels[:4, :4] = 91
+    cv2.imwrite(str(picture), pixels)
+    assert manifest.main(arguments) == 0
+    assert "3 frames are the same\n1 more are but for a grey level" in capsys.readouterr().out
+    pixels[:4, :4] = 99
+    cv2.imwrite(str(picture), pixels)
+    assert manifest.main(arguments) == 1
+    assert "differing: val/val_0: colour, shades\n" in capsys.readouterr().out
+    assert not manifest.alike("00", "0000")
+    assert not manifest.alike("0102", "0104")
+
+
 def test_frames_may_be_missing_when_asked_so(frames: Path, tmp_path: Path):
     file = tmp_path / "manifest.tsv"
     arguments = ["--frames", str(frames), "--manifest", str(file)]
@@ -86,6 +104,6 @@ def test_damaged_files_are_named(frames: Path, tmp_path: Path, capsys):
     assert manifest.main(["--frames", str(frames)]) == 1
     assert "val_0.ids.png is missing" in capsys.readouterr().err
     file = tmp_path / "manifest.tsv"
-    file.write_text("frame\tcolour\tdepth\tids\tmeta\nval/x\tabc\n")
-    with pytest.raises(ValueError, match="line 2: 1 digests, not 4"):
+    file.write_text("frame\tcolour\tshades\tdepth\tids\tmeta\nval/x\tabc\n")
+    with pytest.raises(ValueError, match="line 2: 1 digests, not 5"):
         manifest.read_manifest(file)
