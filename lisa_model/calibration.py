@@ -22,7 +22,7 @@ class Evidence:
     Attributes:
         expected_iou: of the decoder; may leave 0..1 a little.
         presence: 0..1 that what is under the mask is what was meant, see
-            :func:`lisa_model.look.presence`.
+            :func:`lisa_model.meaning.agreement`; 1 where any thing will do.
         certainty: 0..1, the probability of the answer that led to its [SEG], see
             :class:`lisa_model.language.Generated`.
     """

@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicCache
@@ -19,6 +20,7 @@ from lisa_model.calibration import Evidence
 from lisa_model.config import preset
 from lisa_model.look import OUTSIDE, Look, check_region, checked_queries, presence
 from lisa_model.mask_head import PRESENCE_SCALE
+from lisa_model.meaning import Meaning, agreement
 from lisa_model.model import LisaModel
 from lisa_model.progress import OnProgress, Stage, report, token_reporter
 from lisa_model.reference import Reference
@@ -244,18 +246,24 @@ class TinySegmenter(ReasoningSegmenter):
         """
         language = self.model.language
         # Without a row there is no prompt, and no mask.
-        prompts, which = rows.new_zeros(0, self.model.config.out_dim), None
+        prompts = words = rows.new_zeros(0, self.model.config.out_dim)
+        which = None
         if len(rows):
             presence = None
             if language.codebook is not None:
                 presence = self.model.mask_head.log_presence(
                     encoded.seen.features, language.codebook
                 )
-            prompts = language.prompts(rows, presence)
+            prompts, words = language.prompts(rows, presence), language.raw_prompts(rows)
             if (said := language.references(rows, presence)) is not None:
                 which = said[0]
         logits, scores = self.masks(
-            encoded, prompts, reference=which, certainty=certainty, on_progress=on_progress
+            encoded,
+            prompts,
+            words=words,
+            reference=which,
+            certainty=certainty,
+            on_progress=on_progress,
         )
         return prompts, logits, scores
 
@@ -265,6 +273,7 @@ class TinySegmenter(ReasoningSegmenter):
         prompts: Tensor,
         *,
         zoom: bool = True,
+        words: Tensor | None = None,
         reference: Reference | None = None,
         certainty: Sequence[float] | None = None,
         on_progress: OnProgress | None = None,
@@ -275,6 +284,7 @@ class TinySegmenter(ReasoningSegmenter):
             encoded: the image.
             prompts: what kind of thing each [SEG] means.
             zoom: look closer at a few places.
+            words: (n, out_dim) what was meant, whatever the image shows; None for the prompts.
             reference: which one of several, n rows; None for whichever.
             certainty: (n,) that there is something to mark; None where that is given.
             on_progress: told MARKING before each closer look; what it raises ends it.
@@ -288,45 +298,54 @@ class TinySegmenter(ReasoningSegmenter):
         patches = self.model.config.zoom_patches if zoom else 0
         with self.autocast():
             for row, prompt in enumerate(prompts):
-                sure = 1.0 if certainty is None else certainty[row]
+                meaning = Meaning(
+                    prompt,
+                    prompt if words is None else words[row],
+                    None if reference is None else reference.select(slice(row, row + 1)),
+                    1.0 if certainty is None else certainty[row],
+                )
                 guess = best_guess(
                     self.model,
                     encoded.image,
                     encoded.seen,
                     prompt[None],
                     patches=patches,
-                    reference=None if reference is None else reference.select(slice(row, row + 1)),
-                    worth=partial(self.worth, prompt, sure),
+                    reference=meaning.reference,
+                    worth=partial(self.worth, meaning),
                     before_pass=partial(report, on_progress, Stage.MARKING),
                 )
-                logits[row], scores[row] = self._judged(guess, prompt, sure)
+                logits[row], scores[row] = self._judged(guess, meaning)
         return logits, np.clip(scores, 0.0, 1.0)
 
-    def worth(self, prompt: Tensor, certainty: float, guess: Guess) -> float:
+    def worth(self, meaning: Meaning, guess: Guess) -> float:
         """The score of a guess: calibrated, or the decoder's own for a model without calibration.
 
         Args:
-            prompt: (out_dim,) that the guess is of.
-            certainty: 0..1 that there is something to mark.
+            meaning: what the guess is of.
             guess: a mask and what is known of it.
         """
         calibration = self.model.config.calibration
         if calibration is None:
             return guess.score
-        return calibration.score(self.evidence(prompt, certainty, guess))
+        return calibration.score(self.evidence(meaning, guess))
 
-    def evidence(self, prompt: Tensor, certainty: float, guess: Guess) -> Evidence:
+    def evidence(self, meaning: Meaning, guess: Guess) -> Evidence:
         """What speaks for a guess; of a model that has concepts. Arguments as for :meth:`worth`."""
-        query = prompt.detach().float().cpu().numpy()[None]
-        presences = self._presences(guess.appearance[None], query)
-        assert presences is not None, "a calibrated model has concepts"
-        return Evidence(expected_iou=guess.score, presence=float(presences[0]), certainty=certainty)
+        language = self.model.language
+        assert language.codebook is not None, "a calibrated model has concepts"
+        appearance, presence = torch.from_numpy(guess.appearance), 0.0
+        if appearance.any():
+            concepts = F.normalize(language.codebook.float().cpu(), dim=-1)
+            # No matrix product: autocast would make half precision of it.
+            looks = PRESENCE_SCALE * (concepts * appearance).sum(-1)
+            meant = language.concept_logits(meaning.words.float()).cpu()
+            presence = float(agreement(meant, looks))
+            presence += meaning.generic * (1.0 - presence)
+        return Evidence(expected_iou=guess.score, presence=presence, certainty=meaning.certainty)
 
-    def _judged(
-        self, guess: Guess, prompt: Tensor, certainty: float
-    ) -> tuple[NDArray[np.float32], float]:
+    def _judged(self, guess: Guess, meaning: Meaning) -> tuple[NDArray[np.float32], float]:
         """A guess's mask logits (H, W) and score; withheld below the calibration's floor."""
-        calibration, score = self.model.config.calibration, self.worth(prompt, certainty, guess)
+        calibration, score = self.model.config.calibration, self.worth(meaning, guess)
         if calibration is not None and score < calibration.floor:
             return np.minimum(guess.logits, OUTSIDE), score
         return guess.logits, score

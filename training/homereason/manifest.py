@@ -3,8 +3,8 @@
 ``python -m training.homereason.manifest --frames data/homereason`` compares val, test and
 test_models with the fingerprints that come with the package; ``--write`` makes those.
 
-Depth, ids and metadata come out the same bit for bit. Pictures do so on CPUs of one kind; on another,
-the renderer's arithmetic differs in the last bits, and a few pixels by a grey level or two.
+Depth, ids and metadata come out the same bit for bit. Pictures do so on CPUs of one kind; on
+another, the renderer's arithmetic differs in the last bits, and some pixels by a grey level or two.
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lisa_model.calibration import Calibration, Evidence
+from lisa_model.meaning import Meaning
 from lisa_model.metrics import score_mask
 from lisa_model.model import LisaModel
 from lisa_model.rgbd import load_frame
@@ -54,11 +54,9 @@ class Witness(TinySegmenter):
         super().__init__(model=model, name=name, dtype=dtype)
         self.seen: list[Evidence] = []
 
-    def _judged(
-        self, guess: Guess, prompt: Tensor, certainty: float
-    ) -> tuple[NDArray[np.float32], float]:
-        self.seen.append(self.evidence(prompt, certainty, guess))
-        return super()._judged(guess, prompt, certainty)
+    def _judged(self, guess: Guess, meaning: Meaning) -> tuple[NDArray[np.float32], float]:
+        self.seen.append(self.evidence(meaning, guess))
+        return super()._judged(guess, meaning)
 
 
 def gather(segmenter: Witness, frames: Path, *, limit: int | None = None) -> list[Case]:
