@@ -30,11 +30,17 @@ from lisa_model.config import LisaConfig, MaskHeadConfig
 from lisa_model.reference import (
     Context,
     Reference,
+    anchor_cosines,
+    anchor_likeness,
     anchor_places,
     appeal,
     best_appeal,
+    best_place,
     candidates,
+    chances,
     handicap,
+    no_reference,
+    patch_units,
 )
 
 UPSCALE = 4  # SAM's decoder answers at four times the feature grid
@@ -173,13 +179,16 @@ class MaskHead(nn.Module):
                 nn.Conv2d(inputs, dim, 1), nn.GELU(), nn.Conv2d(dim, head.referent_dim, 1)
             )
             self.reference_things = nn.Conv2d(dim, 1, 1)
-            self.reference_candidate = nn.Parameter(torch.tensor(2.0))
+            # A patch that is clearly no candidate loses more than any place gains.
+            self.reference_candidate = nn.Parameter(torch.tensor(6.0))
             # Cosines are 1 at most, and a frame has some 1,000 patches (e^7) that are no anchor.
             self.reference_anchor = nn.Parameter(torch.tensor(24.0))
             self.reference_dense = nn.Conv2d(2, dim, 1, bias=False)
             self.reference_sparse = nn.Linear(self.key_dim, dim)
+            self.reference_point = nn.Linear(dim, dim, bias=False)
             # Silent at first: the head learns kinds of things before it tells them apart.
             nn.init.zeros_(self.reference_dense.weight)
+            nn.init.zeros_(self.reference_point.weight)
         self.position = PositionEmbeddingRandom(dim // 2)
         self.decoder = FineMaskDecoder(
             transformer_dim=dim,
@@ -254,17 +263,20 @@ class MaskHead(nn.Module):
         grid, said = features.grid.float(), reference.float()
         # Coordinates and large sums: bfloat16 would round away small distances.
         with torch.autocast(prompt.device.type, enabled=False):
-            anchors = (
-                anchor_places(features.aligned.float(), grid, said.anchors, self.reference_anchor)
-                if context is None
-                else context.anchors
-            )
-            appeals = appeal(features.keys.float(), grid, said, anchors)
+            cosines = anchor_cosines(features.aligned.float(), said.anchors)
+            if context is None:
+                anchors = anchor_places(cosines, grid, self.reference_anchor)
+                peaks = cosines.flatten(2).amax(2)
+            else:
+                anchors, peaks = context.anchors, context.peaks
+            likeness = anchor_likeness(cosines, peaks, self.reference_anchor)
+            appeals = appeal(features.keys.float(), grid, said, anchors, likeness)
             kind = self.similarity(features, prompt).float()
             candidate = candidates(kind, features.things.float(), said.generic)
             if context is None:
-                best = best_appeal(appeals, candidate, self.reference_candidate)
-                context = Context(anchors, best)
+                chance = chances(appeals, candidate, self.reference_candidate)
+                best = best_appeal(appeals, chance)
+                context = Context(anchors, peaks, best, best_place(chance, grid))
         return context, appeals, candidate
 
     def forward(
@@ -286,10 +298,11 @@ class MaskHead(nn.Module):
         Returns:
             mask logits (n, 4h, 4w), predicted IoU (n,), patch similarity logits (n, h, w).
         """
-        if reference is None:
+        if not self.key_dim:
             similarity = self.similarity(features, prompt)
-            less = torch.zeros_like(similarity)
         else:
+            if reference is None:
+                reference = no_reference(prompt, self.key_dim)
             context, appeals, similarity = self.locate(features, prompt, reference, context)
             less = handicap(appeals, context.best)
         # The contrast against the best patch says "one of the candidates" apart from "nothing".
@@ -299,12 +312,13 @@ class MaskHead(nn.Module):
         sparse = self.sparse_prompt(F.normalize(prompt, dim=1) * prompt.shape[1] ** 0.5)
         sparse = sparse.unsqueeze(1)
         if self.key_dim:
+            assert reference is not None
+            assert context is not None
             wanted = similarity + less
             # Squashed: a handicap may be any size, and from some on it is all the same.
             cues = [torch.tanh(less / 4), torch.sigmoid(wanted)]
             dense = dense + self.reference_dense(torch.stack(cues, dim=1))
-            which = prompt.new_zeros(len(prompt), self.key_dim)
-            said = self.reference_sparse(which if reference is None else reference.which)
+            said = self.reference_sparse(reference.which) + self._click(features, context.point)
             sparse = torch.cat([sparse, said.unsqueeze(1)], dim=1)
             similarity = wanted
         logits, iou = self.decoder.predict_fine(
@@ -315,6 +329,16 @@ class MaskHead(nn.Module):
             stem=features.stem,
         )
         return logits, iou, similarity
+
+    def _click(self, features: ImageFeatures, point: Tensor) -> Tensor:
+        """Token (n, dim) for a place (n, 2) of the whole frame, encoded as SAM does its clicks."""
+        assert features.grid is not None
+        size = (features.grid.shape[-2], features.grid.shape[-1])
+        # A place outside a closer look is beyond its edge, no matter how far.
+        sides = point.new_tensor([size[1], size[0]])
+        at = patch_units(point, features.grid.float()).clamp(-0.5 * sides, 1.5 * sides)
+        encoded = self.position.forward_with_coords(at[:, None], size)[:, 0]
+        return self.reference_point(encoded.to(self.reference_point.weight.dtype))
 
 
 def key_dim(head: MaskHeadConfig) -> int:

@@ -7,8 +7,12 @@ things decide, and each is a comparison within the image, so that the LLM need o
   is its *appeal*, and the most appealing of the candidates wins ("leftmost" is a direction, the
   candidates are what the prompt marks);
 * how far it is from up to two *anchors*, other things that the words name ("between the kettle and
-  the clock"). An anchor is found as a prompt is: by comparison with the aligned patches;
+  the clock"). An anchor is found as a prompt is: by comparison with the aligned patches. Itself it
+  is not meant: the nearest neighbour of the kettle is not the kettle;
 * whether any thing will do (``generic``), as in "the thing on the left".
+
+The place of the winner is given to the decoder like a click: the outline is then a matter of what
+the picture shows there.
 
 All coordinates are those of the whole frame, -1 to 1. A closer look at a part of the frame sees
 neither all candidates nor the anchors, so it is given what the whole frame has told
@@ -25,6 +29,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 ANCHORS = 2
+# Neighbours may be a tenth of the picture apart, and one must win clearly; an LLM's states, through
+# a layer that has just begun to learn, give numbers around 0.1.
+APPEAL_SCALE = 10.0
+# What an anchor loses, in distances: more than the picture's width.
+OWN_DISTANCE = 3.0
 
 
 @dataclass(frozen=True)
@@ -96,11 +105,15 @@ class Context:
 
     Attributes:
         anchors: (n, ANCHORS, 2) where the anchors are.
+        peaks: (n, ANCHORS) how much the patch that looks most like it does so: a cosine.
         best: (n,) the appeal of the most appealing candidate.
+        point: (n, 2) where it is.
     """
 
     anchors: Tensor
+    peaks: Tensor
     best: Tensor
+    point: Tensor
 
 
 class ReferenceFcs(nn.Module):
@@ -116,6 +129,10 @@ class ReferenceFcs(nn.Module):
         self.generic = nn.Linear(llm_dim, 1)
         # Hardly any question is of the kind "the thing on the left".
         nn.init.constant_(self.generic.bias, -3.0)
+        # Silent at first: any other start would prefer one thing to another at random.
+        for layer in (self.which, self.reach):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def forward(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(n, llm_dim) -> which (n, key_dim), reach (n, ANCHORS), raw anchors (n, ANCHORS,
@@ -125,21 +142,42 @@ class ReferenceFcs(nn.Module):
         return self.which(hidden), self.reach(hidden), anchors, self.generic(hidden)[:, 0]
 
 
-def anchor_places(aligned: Tensor, grid: Tensor, anchors: Tensor, scale: Tensor) -> Tensor:
-    """Where anchors are: the mean place of the patches that look like them, (n, ANCHORS, 2).
+def anchor_cosines(aligned: Tensor, anchors: Tensor) -> Tensor:
+    """How much each patch looks like each anchor, (n, ANCHORS, h, w): cosines.
 
     Args:
         aligned: (n, out_dim, h, w) unit-length patch vectors.
-        grid: (n, 2, h, w) places of the patches.
         anchors: (n, ANCHORS, out_dim).
+    """
+    return torch.einsum("nac,nchw->nahw", F.normalize(anchors, dim=-1), aligned)
+
+
+def anchor_places(cosines: Tensor, grid: Tensor, scale: Tensor) -> Tensor:
+    """Where anchors are: the mean place of the patches that look like them, (n, ANCHORS, 2).
+
+    Args:
+        cosines: (n, ANCHORS, h, w).
+        grid: (n, 2, h, w) places of the patches.
         scale: of the cosines; a softmax over the patches follows.
     """
-    cosine = torch.einsum("nac,nchw->nahw", F.normalize(anchors, dim=-1), aligned)
-    share = (scale * cosine).flatten(2).softmax(-1)
+    share = (scale * cosines).flatten(2).softmax(-1)
     return torch.einsum("nap,ndp->nad", share, grid.flatten(2))
 
 
-def appeal(keys: Tensor, grid: Tensor, reference: Reference, anchors: Tensor) -> Tensor:
+def anchor_likeness(cosines: Tensor, peaks: Tensor, scale: Tensor) -> Tensor:
+    """How far each patch is an anchor itself, (n, ANCHORS, h, w) in [0, 1].
+
+    Args:
+        cosines: (n, ANCHORS, h, w).
+        peaks: (n, ANCHORS) the highest of the whole frame.
+        scale: of the cosines.
+    """
+    return (scale * (cosines - peaks[..., None, None])).clamp(max=0.0).exp()
+
+
+def appeal(
+    keys: Tensor, grid: Tensor, reference: Reference, anchors: Tensor, likeness: Tensor
+) -> Tensor:
     """How well each patch answers to a reference, (n, h, w); only differences count.
 
     Args:
@@ -147,11 +185,14 @@ def appeal(keys: Tensor, grid: Tensor, reference: Reference, anchors: Tensor) ->
         grid: (n, 2, h, w) their places.
         reference: n rows.
         anchors: (n, ANCHORS, 2) places.
+        likeness: (n, ANCHORS, h, w) how far a patch is an anchor itself.
     """
     like = torch.einsum("nc,nchw->nhw", reference.which, keys) / keys.shape[1] ** 0.5
     apart = grid[:, None] - anchors[..., None, None]
     distance = (apart.square().sum(2) + 1e-4).sqrt()
-    return like + torch.einsum("na,nahw->nhw", reference.reach, distance)
+    reached = torch.einsum("na,nahw->nhw", reference.reach, distance)
+    own = torch.einsum("na,nahw->nhw", reference.reach.abs(), likeness)
+    return APPEAL_SCALE * (like + reached - OWN_DISTANCE * own)
 
 
 def candidates(similarity: Tensor, things: Tensor, generic: Tensor) -> Tensor:
@@ -166,15 +207,44 @@ def candidates(similarity: Tensor, things: Tensor, generic: Tensor) -> Tensor:
     return (1 - share) * similarity + share * things
 
 
-def best_appeal(appeals: Tensor, candidate: Tensor, weight: Tensor) -> Tensor:
-    """The appeal of the most appealing candidates, (n,): a mean over patches, soft as to which.
+def chances(appeals: Tensor, candidate: Tensor, weight: Tensor) -> Tensor:
+    """Logits over the patches of a whole frame that each is where the meant thing is: (n, h, w).
 
     Args:
         appeals: (n, h, w); candidate: (n, h, w) logits.
         weight: how much it counts that a patch is no candidate.
     """
-    share = (appeals + weight * F.logsigmoid(candidate)).flatten(1).softmax(1)
-    return (share * appeals.flatten(1)).sum(1)
+    return appeals + weight * F.logsigmoid(candidate)
+
+
+def best_appeal(appeals: Tensor, chance: Tensor) -> Tensor:
+    """The appeal of the most appealing candidates, (n,): a mean over patches, soft as to which.
+
+    Args:
+        appeals: (n, h, w); chance: (n, h, w) see :func:`chances`.
+    """
+    return (chance.flatten(1).softmax(1) * appeals.flatten(1)).sum(1)
+
+
+def best_place(chance: Tensor, grid: Tensor) -> Tensor:
+    """The place of the likeliest patch, (n, 2).
+
+    Args:
+        chance: (n, h, w); grid: (n, 2, h, w) places.
+    """
+    best = chance.flatten(1).argmax(1)
+    return grid.flatten(2).gather(2, best[:, None, None].expand(-1, 2, 1))[..., 0]
+
+
+def patch_units(point: Tensor, grid: Tensor) -> Tensor:
+    """Places (n, 2) of the whole frame -> columns and rows of a view's grid, 0 at its edge.
+
+    Args:
+        grid: (n, 2, h, w) places of the view's patches, at least two by two.
+    """
+    first, last = grid[:, :, 0, 0], grid[:, :, -1, -1]
+    sides = point.new_tensor([grid.shape[-1], grid.shape[-2]])
+    return (point - first) / (last - first) * (sides - 1) + 0.5
 
 
 def handicap(appeals: Tensor, best: Tensor) -> Tensor:

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from small_head import small_head
 
 from lisa_model.mask_head import PLAIN_SCALE, colour, place
-from lisa_model.reference import ANCHORS, Context, Reference, handicap, no_reference
+from lisa_model.reference import ANCHORS, Reference, handicap, no_reference
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,7 @@ def test_a_reference_lowers_what_is_less_appealing(choosy):
     torch.testing.assert_close(chosen, candidate + handicap(appeals, context.best))
     # The frame's own context changes nothing, another's does.
     torch.testing.assert_close(choosy(features, prompt, said, context)[2], chosen)
-    other = Context(context.anchors, context.best + 3.0)
+    other = replace(context, best=context.best + 3.0)
     assert (choosy(features, prompt, said, other)[2] < chosen).all()
 
 
@@ -100,6 +102,20 @@ def test_an_untrained_reference_speaks_only_through_its_token(choosy):
     first, _, _ = choosy(features, prompt, reference(choosy))
     second, _, _ = choosy(features, prompt, reference(choosy))
     assert not torch.equal(first, second)
+
+
+def test_the_decoder_sees_a_click(choosy):
+    features = choosy.encode(*inputs(1)).select(torch.tensor([0]))
+    prompt, said = torch.randn(1, 16), reference(choosy)
+    context, _, _ = choosy.locate(features, prompt, said)
+    assert (context.point == features.grid[0].flatten(1).T).all(1).any(), "it is a patch's place"
+    elsewhere = replace(context, point=-context.point + 0.1)
+    before = choosy(features, prompt, said, context)[0]
+    torch.testing.assert_close(choosy(features, prompt, said, elsewhere)[0], before)
+    torch.nn.init.normal_(choosy.reference_point.weight)
+    clicked = choosy(features, prompt, said, context)[0]
+    assert not torch.equal(clicked, before)
+    assert not torch.equal(choosy(features, prompt, said, elsewhere)[0], clicked)
 
 
 def test_keys_hold_colour_and_place_as_they_are(choosy):

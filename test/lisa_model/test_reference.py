@@ -5,17 +5,24 @@ import torch
 from lisa_model.reference import (
     Reference,
     ReferenceFcs,
+    anchor_cosines,
+    anchor_likeness,
     anchor_places,
     appeal,
     best_appeal,
+    best_place,
     candidates,
+    chances,
     handicap,
     joined,
     no_reference,
+    patch_units,
 )
 
-WEIGHT = torch.tensor(2.0)
+WEIGHT = torch.tensor(6.0)
+SHARP = torch.tensor(24.0)
 PATCHES = 8
+NOWHERE = torch.zeros(1, 2, 1, PATCHES)
 
 
 def row(values):
@@ -37,18 +44,18 @@ def reference(which, reach=(0.0, 0.0)):
 
 
 def score(candidate, appeals):
-    return candidate + handicap(appeals, best_appeal(appeals, candidate, WEIGHT))
+    return candidate + handicap(appeals, best_appeal(appeals, chances(appeals, candidate, WEIGHT)))
 
 
 def test_the_leftmost_candidate_wins_whatever_lies_further_left():
     # Things at 0 (of another kind), 2 and 6.
     candidate = row([-9, -9, 5, -9, -9, -9, 5, -9])
-    leftwards = reference([-30.0, 0.0])
-    appeals = appeal(grid(), grid(), leftwards, torch.zeros(1, 2, 2))
+    leftwards = reference([-3.0, 0.0])
+    appeals = appeal(grid(), grid(), leftwards, torch.zeros(1, 2, 2), NOWHERE)
     found = score(candidate, appeals)[0, 0]
     assert int(found.argmax()) == 2
     assert found[2] > found[6] + 5
-    rightwards = appeal(grid(), grid(), reference([30.0, 0.0]), torch.zeros(1, 2, 2))
+    rightwards = appeal(grid(), grid(), reference([3.0, 0.0]), torch.zeros(1, 2, 2), NOWHERE)
     assert int(score(candidate, rightwards)[0, 0].argmax()) == 6
 
 
@@ -56,7 +63,7 @@ def test_without_a_reference_nothing_changes():
     prompts = torch.randn(1, 4)
     none = no_reference(prompts, 2)
     assert len(none) == 1
-    appeals = appeal(grid(), grid(), none, torch.randn(1, 2, 2))
+    appeals = appeal(grid(), grid(), none, torch.randn(1, 2, 2), NOWHERE + 1)
     candidate = torch.randn(1, 1, PATCHES)
     torch.testing.assert_close(score(candidate, appeals), candidate)
     strong = reference([3.0, 1.0], (2.0, 2.0))
@@ -68,16 +75,16 @@ def test_without_a_reference_nothing_changes():
 def test_the_nearest_and_the_farthest_of_an_anchor():
     candidate = row([5, -9, -9, 5, -9, -9, -9, 5])
     at = torch.tensor([[[0.3, 0.0], [0.0, 0.0]]])
-    near = appeal(grid(), grid(), reference([0.0, 0.0], (-20.0, 0.0)), at)
+    near = appeal(grid(), grid(), reference([0.0, 0.0], (-2.0, 0.0)), at, NOWHERE)
     assert int(score(candidate, near)[0, 0].argmax()) == 3
-    far = appeal(grid(), grid(), reference([0.0, 0.0], (20.0, 0.0)), at)
+    far = appeal(grid(), grid(), reference([0.0, 0.0], (2.0, 0.0)), at, NOWHERE)
     assert int(score(candidate, far)[0, 0].argmax()) == 0
 
 
 def test_between_two_anchors():
     candidate = row([5, -9, -9, 5, -9, -9, -9, 5])
     at = torch.tensor([[[-0.4, 0.0], [0.4, 0.0]]])
-    both = appeal(grid(), grid(), reference([0.0, 0.0], (-20.0, -20.0)), at)
+    both = appeal(grid(), grid(), reference([0.0, 0.0], (-2.0, -2.0)), at, NOWHERE)
     assert int(score(candidate, both)[0, 0].argmax()) == 3
 
 
@@ -86,10 +93,46 @@ def test_anchors_are_where_their_like_is():
     aligned[0, 0] = 1.0
     aligned[0, :, 0, 5] = torch.tensor([0.0, 1.0, 0.0, 0.0])
     anchors = torch.tensor([[[0.0, 3.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]]])
-    found = anchor_places(aligned, grid(), anchors, torch.tensor(24.0))
+    cosines = anchor_cosines(aligned, anchors)
+    found = anchor_places(cosines, grid(), SHARP)
     assert found.shape == (1, 2, 2)
     torch.testing.assert_close(found[0, 0, 0], grid()[0, 0, 0, 5], atol=1e-4, rtol=0)
     assert abs(float(found[0, 1, 0])) < 0.2, "seven of eight patches look like it"
+    like = anchor_likeness(cosines, cosines.flatten(2).amax(2), SHARP)
+    assert like.shape == (1, 2, 1, PATCHES)
+    assert [round(float(one), 3) for one in like[0, 0, 0]] == [0, 0, 0, 0, 0, 1, 0, 0]
+    # Of a part of the frame that does not show it, nothing is taken for it.
+    part = anchor_likeness(cosines[..., :4], cosines.flatten(2).amax(2), SHARP)
+    assert float(part[0, 0].max()) < 1e-3
+
+
+def test_an_anchor_is_not_its_own_nearest_neighbour():
+    candidate = row([5, -9, -9, 5, -9, 5, -9, -9])
+    at = grid()[..., 3].reshape(1, 1, 2).expand(1, 2, 2)
+    itself = NOWHERE.clone()
+    itself[0, 0, 0, 3] = 1.0
+    near = appeal(grid(), grid(), reference([0.0, 0.0], (-2.0, 0.0)), at, itself)
+    assert int(score(candidate, near)[0, 0].argmax()) == 5
+    unused = appeal(grid(), grid(), reference([0.0, 0.0], (0.0, -2.0)), at, itself)
+    assert int(score(candidate, unused)[0, 0].argmax()) == 3
+
+
+def test_the_best_place_is_that_of_the_most_appealing_candidate():
+    candidate = row([-9, -9, 5, -9, -9, -9, 5, -9])
+    appeals = appeal(grid(), grid(), reference([-3.0, 0.0]), torch.zeros(1, 2, 2), NOWHERE)
+    found = best_place(chances(appeals, candidate, WEIGHT), grid())
+    torch.testing.assert_close(found, grid()[:, :, 0, 2])
+
+
+def test_places_in_patches_of_a_part_of_the_frame():
+    x, y = torch.meshgrid(
+        torch.tensor([-0.75, -0.25, 0.25]), torch.tensor([0.5, 0.6]), indexing="xy"
+    )
+    part = torch.stack([x, y])[None]
+    found = patch_units(
+        torch.tensor([[-0.75, 0.5], [0.25, 0.6], [0.5, 0.45]]), part.expand(3, -1, -1, -1)
+    )
+    torch.testing.assert_close(found, torch.tensor([[0.5, 0.5], [2.5, 1.5], [3.0, 0.0]]))
 
 
 def test_any_thing_may_be_a_candidate():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -12,11 +12,17 @@ from torch import Tensor
 
 from lisa_model.mask_head import ImageFeatures
 from lisa_model.model import LisaModel
-from lisa_model.reference import Reference, joined, no_reference
+from lisa_model.reference import Reference, best_place, chances, joined, no_reference
 from training.household.taxonomy import category_index, load_categories
 from training.tiny.features import LoadedView, target_masks
 from training.tiny.joint_questions import Target
-from training.tiny.losses import choice_loss, mask_iou, mask_losses, patch_shares
+from training.tiny.losses import (
+    choice_loss,
+    mask_iou,
+    mask_losses,
+    own_patches,
+    patch_shares,
+)
 from training.tiny.stage_text import COSINE_SCALE
 from training.tiny.stage_vision import PROMPT_NOISE, dense_alignment_loss, noisy_prompts
 from training.tiny.views import draw_absent, view_tensors, view_windows
@@ -126,12 +132,19 @@ def decode_views(
     with torch.autocast("cpu", torch.bfloat16):
         if features is None:
             features = model.mask_head.encode(*view_tensors(views), view_windows(views))
-        if reference is not None and whole is not None:
-            context, _, _ = model.mask_head.locate(whole.select(rows), prompts, reference)
-        logits, iou, similarity = model.mask_head(
-            features.select(rows), prompts, reference, context
-        )
-    terms = mask_losses(logits.float(), iou.float(), similarity.float(), target)
+        mine = features.select(rows)
+        terms = {}
+        if reference is not None:
+            assert mine.grid is not None
+            own = own_patches(patch_shares(target))
+            frames = mine if whole is None else whole.select(rows)
+            context, appeals, candidate = model.mask_head.locate(frames, prompts, reference)
+            if whole is None:
+                chance = chances(appeals, candidate, model.mask_head.reference_candidate)
+                terms["point"] = point_loss(chance, own)
+            context = replace(context, point=clicks(context.point, own, mine.grid.float()))
+        logits, iou, similarity = model.mask_head(mine, prompts, reference, context)
+    terms |= mask_losses(logits.float(), iou.float(), similarity.float(), target)
     each = similarity.float().split([len(group) for group in shown])
     choices = [choice_of(*one) for one in zip(views, shown, each, strict=True)]
     terms["choice"] = 0.5 * torch.cat(choices).sum() / max(1, sum(len(one) for one in choices))
@@ -144,6 +157,33 @@ def decode_views(
     there = torch.tensor([bool(seg.target.ids) for seg in chosen])
     found = mask_iou(logits.float(), target)[there]
     return terms, float(found.mean()) if len(found) else 0.0
+
+
+def point_loss(chance: Tensor, own: Tensor) -> Tensor:
+    """Whether the likeliest patch is one of the meant thing: cross entropy, a scalar.
+
+    Masks teach too little of which thing is meant: before "left" means left, all are wrong alike.
+
+    Args:
+        chance: (n, h, w) logits of :func:`lisa_model.reference.chances`.
+        own: (n, h, w) bool, patches of what is meant; rows without any do not count.
+    """
+    there = own.flatten(1).any(1)
+    share = chance.float().flatten(1)[there].log_softmax(1)
+    right = share.masked_fill(~own.flatten(1)[there], -torch.inf).logsumexp(1)
+    return -right.sum() / there.sum().clamp(min=1)
+
+
+def clicks(point: Tensor, own: Tensor, grid: Tensor) -> Tensor:
+    """Where the decoder is told to look, (n, 2): a random place on the target, as SAM is trained.
+
+    Args:
+        point: (n, 2) the model's own, kept where nothing is to be found.
+        own: (n, h, w) bool, patches of what is meant.
+        grid: (n, 2, h, w) places of the patches.
+    """
+    drawn = best_place(own * (1.0 + torch.rand(own.shape)), grid)
+    return torch.where(own.flatten(1).any(1)[:, None], drawn, point)
 
 
 def choice_of(view: LoadedView, segs: Sequence[Seg], similarity: Tensor) -> Tensor:

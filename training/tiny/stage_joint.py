@@ -33,7 +33,12 @@ from training.tiny.name_space import name_vectors
 from training.tiny.packing import answer_places, packed_states, seg_places
 from training.tiny.question_store import QuestionStore
 from training.tiny.speed import quicken
-from training.tiny.stage_text import COSINE_SCALE, answer_vocabulary, sampled_answer_loss
+from training.tiny.stage_text import (
+    COSINE_SCALE,
+    answer_vocabulary,
+    sampled_answer_loss,
+    with_questions,
+)
 from training.tiny.steps import keep, learning_rate
 from training.tiny.views import ViewStore, view_tensors
 
@@ -250,6 +255,7 @@ class JointTraining:
         rows, positions = seg_places(questions, starts)
         seen = states[rows, positions].float()
         spoken, tokens = answer_places(questions, starts)
+        kept = with_questions(self.kept, (one for group in questions for one in group))
         # As at inference: of two readings of an intent, the visible one wins.
         presence = None
         if language.codebook is not None:
@@ -263,8 +269,7 @@ class JointTraining:
         wanted = torch.tensor([one.category for one in meant])
         terms = {
             "name": F.cross_entropy(cosine[told], wanted[told], label_smoothing=0.05),
-            "answer": 0.3
-            * sampled_answer_loss(language, states[spoken].float(), tokens, self.kept),
+            "answer": 0.3 * sampled_answer_loss(language, states[spoken].float(), tokens, kept),
         }
         self._note("right", float((cosine.argmax(1) == wanted)[told].float().mean()))
         prompts = as_meant(prompts, torch.where(told, wanted, -1), self.names)

@@ -11,7 +11,7 @@ import argparse
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,13 @@ from training.homereason.question import named_answer
 from training.homereason.small_talk import SMALL_TALK, draw_small_talk
 from training.household.taxonomy import load_categories
 from training.tiny.name_space import name_vectors
-from training.tiny.packing import answer_places, pack_question, packed_states, seg_places
+from training.tiny.packing import (
+    PackedQuestion,
+    answer_places,
+    pack_question,
+    packed_states,
+    seg_places,
+)
 from training.tiny.speed import quicken
 from training.tiny.steps import keep, learning_rate
 from training.tiny.text_pairs import draw_pair
@@ -65,6 +71,9 @@ def sampled_answer_loss(
 
     Args:
         states: (n, llm_dim) states that predict ``targets`` (n,).
+        kept: ids that are always among them. The words of the questions should be: an LLM likes to
+            repeat them ("It is coffee").
+        extra: random others.
     """
     size = model.vocabulary.base_size
     noise = torch.randint(0, size, (extra,), device=kept.device)
@@ -80,6 +89,12 @@ def sampled_answer_loss(
     where = torch.searchsorted(base, targets.clamp(max=size - 1))
     where = torch.where(targets >= size, len(base) + targets - size, where)
     return F.cross_entropy(logits, where)
+
+
+def with_questions(kept: Tensor, asked: Iterable[PackedQuestion]) -> Tensor:
+    """Ids of ``kept`` and of all words of packed questions, each once, in order."""
+    words = sorted({word for one in asked for word in one.ids})
+    return torch.unique(torch.cat([kept, torch.tensor(words, dtype=kept.dtype)]))
 
 
 def trainable(model: LanguageModel) -> list[dict[str, Any]]:
@@ -193,7 +208,8 @@ def train(
         loss = F.cross_entropy(COSINE_SCALE * prompt @ names.T, target, label_smoothing=0.05)
         if spoken:
             where, follow = answer_places(questions, starts)
-            loss = loss + 0.5 * sampled_answer_loss(model, states[where].float(), follow, kept)
+            others = with_questions(kept, (one for row in questions for one in row))
+            loss = loss + 0.5 * sampled_answer_loss(model, states[where].float(), follow, others)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], 1.0)

@@ -23,8 +23,10 @@ from training.tiny.joint_losses import (
     Seg,
     absent_segs,
     as_meant,
+    clicks,
     decode_views,
     is_alone,
+    point_loss,
     reference_losses,
     shows,
     things_loss,
@@ -113,12 +115,35 @@ def test_absent_things_do_not_change_which_one_is_meant(model, names):
     assert found == pytest.approx(mine, abs=0.02)
 
 
+def test_the_likeliest_patch_is_to_be_one_of_the_meant_thing():
+    chance = torch.tensor([[[2.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    own = torch.zeros(2, 2, 2, dtype=torch.bool)
+    assert float(point_loss(chance, own)) == 0.0, "nothing is to be found"
+    own[0, 0] = True
+    share = (math.exp(2) + 1) / (math.exp(2) + 3)
+    assert float(point_loss(chance, own)) == pytest.approx(-math.log(share))
+    own[1, 1, 1] = True
+    both = (-math.log(share) + math.log(4)) / 2
+    assert float(point_loss(chance, own)) == pytest.approx(both)
+
+
+def test_clicks_fall_on_the_target():
+    grid = torch.arange(8.0).view(2, 2, 2).expand(3, -1, -1, -1)
+    own = torch.zeros(3, 2, 2, dtype=torch.bool)
+    own[0, 1, 0] = own[1, 0, 0] = own[1, 1, 1] = True
+    point = torch.full((3, 2), 9.0)
+    drawn = torch.stack([clicks(point, own, grid) for _ in range(30)])
+    assert drawn[:, 0].unique(dim=0).tolist() == [[2.0, 6.0]]
+    assert drawn[:, 1].unique(dim=0).tolist() == [[0.0, 4.0], [3.0, 7.0]]
+    assert drawn[:, 2].unique(dim=0).tolist() == [[9.0, 9.0]]
+
+
 def test_prompts_that_say_another_thing_give_way_to_the_name(names):
     wanted = torch.tensor([3, 4, -1])
     prompts = (0.5 * names[[3, 9, 9]]).requires_grad_()
     meant = as_meant(prompts, wanted, names)
     torch.testing.assert_close(meant[[0, 2]], prompts[[0, 2]])
-    assert float(meant[1] @ names[4]) > 0.5
+    assert float(meant[1].detach() @ names[4]) > 0.5
     meant.sum().backward()
     assert [bool(row.any()) for row in prompts.grad] == [True, False, True]
     pairs = torch.stack([names[[3, 9]], names[[9, 4]]])
