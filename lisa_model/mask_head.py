@@ -346,6 +346,16 @@ def key_dim(head: MaskHeadConfig) -> int:
     return head.referent_dim + COLOUR_CHANNELS + PLACE_CHANNELS if head.referent_dim else 0
 
 
+def pulls(reference: Reference) -> Tensor:
+    """How a reference's appeal grows to the right, downwards, and away from each anchor: (n, 4).
+
+    In :data:`lisa_model.reference.APPEAL_SCALE` logits for half the picture's width or height.
+    """
+    x = -PLACE_CHANNELS
+    along = reference.which[:, x : x + 2] * PLAIN_SCALE / reference.which.shape[1] ** 0.5
+    return torch.cat([along, reference.reach], dim=1)
+
+
 def colour(rgb: Tensor, grid: Sequence[int]) -> Tensor:
     """Mean and deviation of a picture (B, 3, H, W) in each cell of a grid: (B, 6, h, w)."""
     size = (grid[0], grid[1])

@@ -22,6 +22,21 @@ SMALL_TALK_SHARE = 0.5
 # Proofs of relations: what was compared with which ids, and on which surface.
 RANKED = re.compile(r"\w+\((?P<ids>\d+(, \d+)*)\)")
 SURFACE = re.compile(r"on (?P<support>\w+): ")
+# In which direction of the picture a relation pulls: right, down, away from each anchor. Roughly:
+# what is nearer stands lower in most pictures. Sizes are no matter of place.
+PULLS = {
+    "left_of": (-1.0, 0.0, 0.0, 0.0),
+    "right_of": (1.0, 0.0, 0.0, 0.0),
+    "closer": (0.0, 1.0, 0.0, 0.0),
+    "in_front_of": (0.0, 1.0, 0.0, 0.0),
+    "further": (0.0, -1.0, 0.0, 0.0),
+    "behind": (0.0, -1.0, 0.0, 0.0),
+    "taller": (0.0, -1.0, 0.0, 0.0),
+    "nearest": (0.0, 0.0, -1.0, 0.0),
+    "next_to": (0.0, 0.0, -1.0, 0.0),
+    "farthest": (0.0, 0.0, 1.0, 0.0),
+    "between": (0.0, 0.0, -1.0, -1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -32,12 +47,14 @@ class Target:
         category, ids: of the thing.
         anchors: taxonomy indices of the things that help to tell which; -1 for none.
         generic: the words fit any thing, so that they do not tell the category.
+        pull: one of :data:`PULLS`; None where the words name no direction.
     """
 
     category: int
     ids: tuple[int, ...]
     anchors: tuple[int, ...] = (-1,) * ANCHORS
     generic: bool = False
+    pull: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +81,8 @@ def ask(
         packed = pack_question(model.language, question.text, spoken_answer(question), True)
         anchors, generic = anchors_of(question.proof, view.instances)
         pairs = zip(question.categories, question.targets, strict=False)
-        targets = (Target(index[name], ids, anchors, generic) for name, ids in pairs)
+        pull = pull_of(question.proof)
+        targets = (Target(index[name], ids, anchors, generic, pull) for name, ids in pairs)
         out.append(Asked(packed, tuple(targets)))
         if not question.targets:
             out.append(asked_in_vain(model, question))
@@ -109,3 +127,9 @@ def anchors_of(
     if surface and found[-1] < 0:
         found[-1] = index.get(surface["support"], -1)
     return tuple(found), surface is not None
+
+
+def pull_of(proof: Sequence[str]) -> tuple[float, ...] | None:
+    """One of :data:`PULLS`, by a question's proof; None where that names no direction."""
+    named = re.match(r"\w+", proof[-1]) if proof else None
+    return PULLS.get(named[0]) if named else None

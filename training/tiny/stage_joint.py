@@ -276,7 +276,7 @@ class JointTraining:
         references = None
         if (said := language.references(seen, presence)) is not None:
             references, anchors, generic = said
-            terms |= reference_losses(anchors, generic, meant, self.names)
+            terms |= reference_losses(references, anchors, generic, meant, self.names)
             named = torch.tensor([one.anchors for one in meant])
             found = as_meant(references.anchors, named, self.names)
             references = replace(references, anchors=found)
