@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lisa_model.mask_head import ImageFeatures, pulls
+from lisa_model.mask_head import ImageFeatures
 from lisa_model.model import LisaModel
 from lisa_model.reference import Reference, best_place, chances, joined, no_reference
 from training.household.taxonomy import category_index, load_categories
@@ -23,14 +23,11 @@ from training.tiny.losses import (
     own_patches,
     patch_shares,
 )
-from training.tiny.stage_text import COSINE_SCALE
 from training.tiny.stage_vision import PROMPT_NOISE, dense_alignment_loss, noisy_prompts
 from training.tiny.views import draw_absent, view_tensors, view_windows
 
 # Share of [SEG] that are decoded without their reference: a kept prompt has none (follow mode).
 WITHOUT_REFERENCE = 0.2
-# How strong a pull is to be, to begin with: 20 logits a unit; the picture is 2 units wide.
-PULL = 2.0
 
 
 @dataclass(frozen=True)
@@ -201,30 +198,6 @@ def choice_of(view: LoadedView, segs: Sequence[Seg], similarity: Tensor) -> Tens
     shares = patch_shares(target_masks(view.ids, [(one,) for one in things]))
     wanted = torch.tensor([[one in segs[k].target.ids for one in things] for k in there])
     return choice_loss(similarity[there], shares, wanted)
-
-
-def reference_losses(
-    reference: Reference, anchors: Tensor, generic: Tensor, meant: Sequence[Target], names: Tensor
-) -> dict[str, Tensor]:
-    """What the words say of which thing is meant, learnt from what the question was made of.
-
-    Args:
-        reference: n rows.
-        anchors: (n, ANCHORS, out_dim) before the codebook; generic: (n,) logits.
-        meant: n targets; names: (categories, out_dim).
-    """
-    wanted = torch.tensor([one.anchors for one in meant])
-    there = wanted >= 0
-    cosine = COSINE_SCALE * F.normalize(anchors[there], dim=-1) @ names.T
-    open_ = torch.tensor([float(one.generic) for one in meant])
-    terms = {"generic": 0.5 * F.binary_cross_entropy_with_logits(generic, open_)}
-    if there.any():
-        terms["anchor"] = 0.5 * F.cross_entropy(cosine, wanted[there], label_smoothing=0.05)
-    pulled = [(k, one.pull) for k, one in enumerate(meant) if one.pull is not None]
-    if pulled:
-        asked = PULL * torch.tensor([pull for _, pull in pulled])
-        terms["pull"] = 0.5 * F.smooth_l1_loss(pulls(reference)[[k for k, _ in pulled]], asked)
-    return terms
 
 
 def things_loss(things: Tensor, views: Sequence[LoadedView]) -> Tensor:

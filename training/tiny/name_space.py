@@ -19,6 +19,9 @@ from transformers import AutoModel, AutoTokenizer
 from lisa_model.base_weights import ensure_base_weights
 from training.household.taxonomy import load_categories
 
+# Cosine -> logit where the nearest of all names is learnt.
+COSINE_SCALE = 16.0
+
 
 @cache
 def _encoder() -> tuple[Any, Any]:

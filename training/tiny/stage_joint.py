@@ -26,15 +26,14 @@ from training.tiny.joint_losses import (
     absent_segs,
     as_meant,
     decode_views,
-    reference_losses,
 )
 from training.tiny.joint_questions import SMALL_TALK_SHARE, Asked, ask
-from training.tiny.name_space import name_vectors
+from training.tiny.name_space import COSINE_SCALE, name_vectors
 from training.tiny.packing import answer_places, packed_states, seg_places
 from training.tiny.question_store import QuestionStore
+from training.tiny.reference_losses import reference_losses
 from training.tiny.speed import quicken
 from training.tiny.stage_text import (
-    COSINE_SCALE,
     answer_vocabulary,
     sampled_answer_loss,
     with_questions,

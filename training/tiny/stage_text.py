@@ -25,7 +25,8 @@ from lisa_model.language import LanguageModel, Vocabulary
 from training.homereason.question import named_answer
 from training.homereason.small_talk import SMALL_TALK, draw_small_talk
 from training.household.taxonomy import load_categories
-from training.tiny.name_space import name_vectors
+from training.tiny.joint_questions import Target
+from training.tiny.name_space import COSINE_SCALE, name_vectors
 from training.tiny.packing import (
     PackedQuestion,
     answer_places,
@@ -33,19 +34,22 @@ from training.tiny.packing import (
     packed_states,
     seg_places,
 )
+from training.tiny.reference_losses import reference_losses
 from training.tiny.speed import quicken
 from training.tiny.steps import keep, learning_rate
 from training.tiny.text_pairs import draw_pair
 from training.tiny.text_questions import TextQuestion, blank_image, draw_intent, even_rows
+from training.tiny.text_relations import draw_relation
 from training.tiny.text_validation import print_validation
 
-COSINE_SCALE = 16.0
 # Share of intents that name the thing; the others tell its purpose.
 EXPLICIT_SHARE = 0.3
 # Turns without a thing beside every spoken batch of 32 intents.
 SMALL_TALK_ROWS = 4
 # Intents that mean two things beside every spoken batch.
 PAIR_ROWS = 6
+# Intents that a relation decides beside every batch.
+RELATION_ROWS = 12
 # Draws (category index, intent).
 Draw = Callable[[random.Random], tuple[int, str]]
 
@@ -120,6 +124,7 @@ def train(
     explicit_share: float = EXPLICIT_SHARE,
     small_talk_rows: int = SMALL_TALK_ROWS,
     pair_rows: int = PAIR_ROWS,
+    relation_rows: int = RELATION_ROWS,
     draw: Draw | None = None,
     compiled: bool = True,
     validate: bool = True,
@@ -130,6 +135,7 @@ def train(
         explicit_share: of intents that name the thing, 0..1; 1 leaves all purposes out.
         small_talk_rows: turns without a thing beside every spoken batch.
         pair_rows: intents that mean two things beside every spoken batch.
+        relation_rows: intents that a relation decides beside every batch.
         draw: where intents come from; None for names and purposes of the taxonomy.
         compiled: see :func:`training.tiny.speed.quicken`.
         validate: print at the end how many validation intents are understood.
@@ -139,7 +145,8 @@ def train(
     """
     if not 0.0 <= explicit_share <= 1.0:
         raise ValueError(f"explicit_share must be 0..1, got {explicit_share}")
-    for name, number in (("small_talk_rows", small_talk_rows), ("pair_rows", pair_rows)):
+    rows_of = {"small_talk_rows": small_talk_rows, "pair_rows": pair_rows}
+    for name, number in (rows_of | {"relation_rows": relation_rows}).items():
         if number < 0:
             raise ValueError(f"{name} must be at least 0, got {number}")
     torch.manual_seed(seed)
@@ -190,10 +197,14 @@ def train(
         asked = [
             TextQuestion(
                 pack_question(model, intent, named_answer([titles[k] for k in things]), spoken),
-                things,
+                tuple(Target(k, ()) for k in things),
             )
             for things, intent in meant
         ]
+        for _ in range(relation_rows):
+            target, intent = draw_relation("train", rng, explicit_share)
+            packed = pack_question(model, intent, named_answer([titles[target.category]]), False)
+            asked.append(TextQuestion(packed, (target,)))
         for _ in range(small_talk_rows if spoken else 0):
             asked.append(TextQuestion(pack_question(model, *draw_small_talk(rng), True), ()))
         rows = even_rows(asked)
@@ -203,9 +214,15 @@ def train(
         questions = [[one.packed for one in row] for row in rows]
         with torch.autocast("cpu", torch.bfloat16):
             states, starts = packed_states(model, blank_image(config, len(rows)), questions)
-        prompt = F.normalize(model.raw_prompts(states[seg_places(questions, starts)]), dim=1)
-        target = torch.tensor([k for row in rows for one in row for k in one.things])
-        loss = F.cross_entropy(COSINE_SCALE * prompt @ names.T, target, label_smoothing=0.05)
+        predict = states[seg_places(questions, starts)].float()
+        targets = [one for row in rows for question in row for one in question.targets]
+        told = torch.tensor([not one.generic for one in targets])
+        prompt = F.normalize(model.raw_prompts(predict), dim=1)[told]
+        wanted = torch.tensor([one.category for one in targets])[told]
+        loss = F.cross_entropy(COSINE_SCALE * prompt @ names.T, wanted, label_smoothing=0.05)
+        if relation_rows and (said := model.references(predict)) is not None:
+            terms = reference_losses(*said, targets, names)
+            loss = loss + torch.stack(list(terms.values())).sum()
         if spoken:
             where, follow = answer_places(questions, starts)
             others = with_questions(kept, (one for row in questions for one in row))
@@ -214,7 +231,7 @@ def train(
         loss.backward()
         torch.nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], 1.0)
         optimiser.step()
-        right = (prompt @ names.T).argmax(1).eq(target).float().mean().item()
+        right = (prompt @ names.T).argmax(1).eq(wanted).float().mean().item()
         mean += 0.05 * (right - mean)
         step += 1
         if step % 10 == 0:

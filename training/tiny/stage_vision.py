@@ -17,9 +17,8 @@ from torch import Tensor
 from lisa_model.config import LisaConfig, preset
 from lisa_model.mask_head import MaskHead
 from training.tiny.losses import mask_iou, mask_losses, own_patches, patch_shares
-from training.tiny.name_space import name_vectors
+from training.tiny.name_space import COSINE_SCALE, name_vectors
 from training.tiny.patch_bank import gather, train_align
-from training.tiny.stage_text import COSINE_SCALE
 from training.tiny.steps import keep, learning_rate
 from training.tiny.views import ViewStore, view_windows
 

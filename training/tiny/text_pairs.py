@@ -35,12 +35,13 @@ def draw_pair(split: Split, rng: random.Random, explicit_share: float) -> Pair:
             if x and b:
                 return (first, second), wording.draw(wording.ORDER_AND, split, rng, x=x, b=b)
         else:
-            x, b = (_phrase(categories[k], split, rng, explicit_share) for k in (first, second))
+            x, b = (phrase(categories[k], split, rng, explicit_share) for k in (first, second))
             if x and b:
                 return (first, second), wording.draw(wording.AND, split, rng, x=x, b=b)
 
 
-def _phrase(category: str, split: Split, rng: random.Random, explicit_share: float) -> str | None:
+def phrase(category: str, split: Split, rng: random.Random, explicit_share: float) -> str | None:
+    """A name with its article or a plain purpose of a thing; None where it has no such purpose."""
     if rng.random() < explicit_share:
         return names.the(rng.choice(names.names_of(category)))
     found = [one for one in purposes(category, split, "implicit_short") if wording.plain(one)]

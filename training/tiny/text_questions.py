@@ -13,6 +13,7 @@ from torch import Tensor
 from lisa_model.config import LisaConfig
 from training.household.language import IMPLICIT, explicit_intent, implicit_intent
 from training.household.taxonomy import Split, load_categories
+from training.tiny.joint_questions import Target
 from training.tiny.packing import PackedQuestion
 
 # Questions that share a sequence, at most: its blank image costs as much as three of them.
@@ -21,10 +22,10 @@ ROW_QUESTIONS = 12
 
 @dataclass(frozen=True)
 class TextQuestion:
-    """An intent or a turn of small talk, and the taxonomy indices of what each [SEG] means."""
+    """An intent or a turn of small talk, and what each [SEG] means."""
 
     packed: PackedQuestion
-    things: tuple[int, ...]
+    targets: tuple[Target, ...]
 
 
 def draw_intent(split: Split, rng: random.Random, explicit_share: float) -> tuple[int, str]:

@@ -11,13 +11,17 @@ from torch import Tensor
 
 from lisa_model.config import LisaConfig
 from lisa_model.language import LanguageModel
+from lisa_model.mask_head import pulls
 from training.homereason.question import named_answer
 from training.homereason.small_talk import validation_turns
 from training.household.taxonomy import Split, load_categories
 from training.tiny.packing import PackedQuestion, pack_question, packed_states, seg_places
+from training.tiny.reference_losses import PULL
 from training.tiny.text_pairs import draw_pair
 from training.tiny.text_questions import ROW_QUESTIONS, blank_image, draw_intent
+from training.tiny.text_relations import draw_relation
 
+RELATIONS_CHECKED = 192
 # Validation intents for two things whose answers are looked at.
 PAIRS_CHECKED = 64
 
@@ -46,11 +50,30 @@ def accuracy(
     return right / count, ten / count
 
 
+@torch.inference_mode()
+def directions(model: LanguageModel, config: LisaConfig, count: int) -> float | None:
+    """Share of validation intents with a direction ("left of") that are pulled there, at least half
+    as strongly as they should be; None for a model without references."""
+    rng = random.Random(1)
+    drawn = [draw_relation("val", rng, 0.5) for _ in range(2 * count)]
+    told = [one for one in drawn if one[0].pull is not None][:count]
+    said = model.references(seg_states(model, config, [intent for _, intent in told]))
+    if said is None:
+        return None
+    wanted = torch.tensor([target.pull for target, _ in told])
+    along = (pulls(said[0]) * wanted).sum(1) / wanted.abs().sum(1)
+    return float((along > PULL / 2).float().mean())
+
+
 def seg_prompts(model: LanguageModel, config: LisaConfig, intents: Sequence[str]) -> Tensor:
     """Prompts (n, out_dim) of intents without an image, the beginning of the answer given."""
+    return model.raw_prompts(seg_states(model, config, intents))
+
+
+def seg_states(model: LanguageModel, config: LisaConfig, intents: Sequence[str]) -> Tensor:
+    """States (n, llm_dim) that predict a [SEG] after the beginning of an answer."""
     answer = named_answer(["x"])
-    asked = [pack_question(model, one, answer, False) for one in intents]
-    return model.raw_prompts(_states(model, config, asked))
+    return _states(model, config, [pack_question(model, one, answer, False) for one in intents])
 
 
 @torch.inference_mode()
@@ -75,6 +98,8 @@ def print_validation(model: LanguageModel, config: LisaConfig, names: Tensor) ->
     for share, label in ((0.0, "implicit"), (1.0, "explicit")):
         full, ten = accuracy(model, config, names, "val", 384, 1, share)
         print(f"val {label}: of 197 {full:.3f}, of ten {ten:.3f}", flush=True)
+    if (right := directions(model, config, RELATIONS_CHECKED)) is not None:
+        print(f"val relations: in the right direction {right:.3f}", flush=True)
     rng = random.Random(1)
     pairs = [draw_pair("val", rng, 0.5)[1] for _ in range(PAIRS_CHECKED)]
     for label, turns, titles in (

@@ -13,7 +13,6 @@ from small_llm import WIDTH, small_llm
 from lisa_model.base_weights import ensure_base_weights
 from lisa_model.config import WEIGHTS_FILE, LoraConfig, MaskHeadConfig, preset
 from lisa_model.language import LanguageModel, Vocabulary
-from lisa_model.mask_head import PLAIN_SCALE, pulls
 from lisa_model.model import LisaModel
 from lisa_model.reference import no_reference
 from training.homereason.question import Question
@@ -21,7 +20,6 @@ from training.household.taxonomy import load_categories
 from training.tiny import stage_joint
 from training.tiny.features import LoadedView, View
 from training.tiny.joint_losses import (
-    PULL,
     Seg,
     absent_segs,
     as_meant,
@@ -29,11 +27,10 @@ from training.tiny.joint_losses import (
     decode_views,
     is_alone,
     point_loss,
-    reference_losses,
     shows,
     things_loss,
 )
-from training.tiny.joint_questions import Asked, Target, anchors_of, asked_in_vain, pull_of
+from training.tiny.joint_questions import Asked, Target, anchors_of, asked_in_vain
 from training.tiny.packing import pack_question
 from training.tiny.question_store import QuestionStore
 from training.tiny.stage_joint import JointRecipe, JointTraining
@@ -224,42 +221,6 @@ def test_proofs_name_anchors_and_surfaces():
     assert anchors_of(("on counter: 1, 2, 3", "closer"), here) == ((-1, -1), True)
     assert anchors_of(("mug: 1, 2", "left_of(4)"), here) == ((-1, -1), False), "not in the frame"
     assert anchors_of((), here) == ((-1, -1), False)
-
-
-def test_anchors_are_learnt_where_there_are_some(names):
-    meant = [
-        Target(MUG, (1,), anchors=(MUG, -1)),
-        Target(MUG, (2,), generic=True),
-    ]
-    anchors = torch.randn(2, 2, 16)
-    anchors[0, 0] = 5 * names[MUG]
-    sure, said = torch.tensor([-9.0, 9.0]), no_reference(torch.ones(2, 16), KEY_DIM)
-    good = reference_losses(said, anchors, sure, meant, names)
-    assert float(good["generic"]) < 0.01
-    anchors[0, 0] = -names[MUG]
-    bad = reference_losses(said, anchors, sure, meant, names)
-    assert float(bad["anchor"]) > float(good["anchor"]) + 1
-    assert reference_losses(said, anchors, sure, meant[1:] * 2, names).keys() == {"generic"}
-
-
-def test_directions_are_learnt_where_the_words_name_one(names):
-    proofs = [("mug: 1, 2", "left_of of these"), ("mug: 1, 2", "larger of these"), ()]
-    left, none, empty = (pull_of(proof) for proof in proofs)
-    assert none is empty is None
-    assert pull_of(("on counter: 1, 2", "between(2, 9)")) == (0.0, 0.0, -1.0, -1.0)
-    meant = [Target(MUG, (1,), pull=left), Target(MUG, (2,), pull=none)]
-    said = no_reference(torch.ones(2, 16), KEY_DIM)
-    which = said.which.clone()
-    # The first of the places is x.
-    which[0, -10] = -PULL * KEY_DIM**0.5 / PLAIN_SCALE
-    torch.testing.assert_close(
-        pulls(replace(said, which=which)), torch.tensor([[-PULL, 0, 0, 0], [0.0, 0, 0, 0]])
-    )
-    anchors, sure = torch.ones(2, 2, 16), torch.zeros(2)
-    right = reference_losses(replace(said, which=which), anchors, sure, meant, names)
-    assert float(right["pull"]) == pytest.approx(0.0, abs=1e-6)
-    silent = reference_losses(said, anchors, sure, meant, names)
-    assert float(silent["pull"]) == pytest.approx(0.5 * (PULL - 0.5) / 4)
 
 
 def test_segs_belong_to_their_own_views(model, names):

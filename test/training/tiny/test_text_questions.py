@@ -8,22 +8,24 @@ from dataclasses import replace
 import torch
 
 from lisa_model.config import preset
+from training.tiny.joint_questions import Target
 from training.tiny.packing import PackedQuestion, answer_places, seg_places
 from training.tiny.text_questions import ROW_QUESTIONS, TextQuestion, blank_image, even_rows
 
 CONFIG = preset("lisa-tiny")
 
 
-def question(length: int, things: tuple[int, ...] = (0,)) -> TextQuestion:
-    return TextQuestion(PackedQuestion(ids=[5] * length, answer_start=length - 1, segs=()), things)
+def question(length: int, category: int = 0) -> TextQuestion:
+    packed = PackedQuestion(ids=[5] * length, answer_start=length - 1, segs=())
+    return TextQuestion(packed, (Target(category, ()),))
 
 
 def test_every_question_is_in_one_row_and_rows_are_even() -> None:
     rng = random.Random(0)
-    asked = [question(rng.randrange(8, 40), (k,)) for k in range(42)]
+    asked = [question(rng.randrange(8, 40), k) for k in range(42)]
     rows = even_rows(asked)
     assert len(rows) == -(-42 // ROW_QUESTIONS)
-    assert sorted(one.things for row in rows for one in row) == [(k,) for k in range(42)]
+    assert sorted(one.targets[0].category for row in rows for one in row) == [*range(42)]
     lengths = [sum(len(one.packed.ids) for one in row) for row in rows]
     assert max(lengths) - min(lengths) <= 40
 

@@ -1,0 +1,83 @@
+"""Intents that a relation decides, of words alone: what the LLM learns of them without images.
+
+"Left" has to reach the state that predicts [SEG], where the name of the thing is. Beside images
+that is learnt slowly: few questions a step, and of these few that say "left".
+"""
+
+from __future__ import annotations
+
+import random
+
+from lisa_model.reference import ANCHORS
+from training.homereason import names, wording
+from training.homereason.knowledge import COUNTER
+from training.household.taxonomy import Split, category_index, load_categories
+from training.tiny.joint_questions import PULLS, Target
+from training.tiny.text_pairs import phrase
+
+# Shares of intents about things on a surface, and about things of one kind by themselves; the
+# others compare with a second thing.
+SURFACE_SHARE = 0.45
+AMONG_SHARE = 0.2
+# Relations of things on a surface that name others of them.
+COMPARING = ("nearest", "farthest", "between")
+# Furniture, not another thing on it, is what something lies on or under.
+OF_FURNITURE = ("on", "under")
+
+
+def draw_relation(split: Split, rng: random.Random, explicit_share: float) -> tuple[Target, str]:
+    """A random target without ids, and an intent that a relation decides.
+
+    Args:
+        split: whose wordings and phrases.
+        rng: draws.
+        explicit_share: of the things, 0..1, that are named; the others are meant by a purpose.
+    """
+    roll = rng.random()
+    if roll < SURFACE_SHARE:
+        return _on_surface(split, rng)
+    table = wording.AMONG if roll < SURFACE_SHARE + AMONG_SHARE else wording.PAIR
+    name = rng.choice(sorted(table))
+    index = category_index()
+    small = _with_role("small")
+    while (x := phrase(category := rng.choice(small), split, rng, explicit_share)) is None:
+        pass
+    others = [one for one in small if one != category]
+    anchors = rng.sample(_with_role("support") if name in OF_FURNITURE else others, ANCHORS)
+    used = anchors[: _compared(name)] if table is wording.PAIR else []
+    clause = not x.startswith("the ")
+    text = wording.related(table[name], split, rng, x, clause, **_parts(used, rng))
+    return Target(
+        index[category], (), _slots([index[one] for one in used]), pull=PULLS.get(name)
+    ), text
+
+
+def _on_surface(split: Split, rng: random.Random) -> tuple[Target, str]:
+    name = rng.choice(sorted(wording.SURFACE))
+    support = rng.choice([COUNTER, *_with_role("support")])
+    used = rng.sample(_with_role("small"), _compared(name)) if name in COMPARING else []
+    at = names.the(rng.choice(names.names_of(support)))
+    text = wording.draw(wording.SURFACE[name], split, rng, at=at, **_parts(used, rng))
+    index = category_index()
+    slots = list(_slots([index[one] for one in used]))
+    if slots[-1] < 0:
+        slots[-1] = index.get(support, -1)
+    # Any thing will do: the category says nothing.
+    return Target(0, (), tuple(slots), generic=True, pull=PULLS.get(name)), text
+
+
+def _compared(name: str) -> int:
+    return 2 if name == "between" else 1
+
+
+def _parts(anchors: list[str], rng: random.Random) -> dict[str, str]:
+    told = (names.the(rng.choice(names.names_of(one))) for one in anchors)
+    return dict(zip(("b", "c"), told, strict=False))
+
+
+def _slots(anchors: list[int]) -> tuple[int, ...]:
+    return tuple([*anchors, *[-1] * ANCHORS][:ANCHORS])
+
+
+def _with_role(role: str) -> list[str]:
+    return [one.id for one in load_categories().values() if one.role == role]
