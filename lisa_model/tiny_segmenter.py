@@ -333,15 +333,23 @@ class TinySegmenter(ReasoningSegmenter):
         """What speaks for a guess; of a model that has concepts. Arguments as for :meth:`worth`."""
         language = self.model.language
         assert language.codebook is not None, "a calibrated model has concepts"
-        appearance, presence = torch.from_numpy(guess.appearance), 0.0
+        appearance, shown, agreed = torch.from_numpy(guess.appearance), 0.0, 0.0
         if appearance.any():
             concepts = F.normalize(language.codebook.float().cpu(), dim=-1)
+            prompt = meaning.prompt.float().cpu()
+            shown = float(presence(appearance, prompt, concepts, scale=PRESENCE_SCALE))
             # No matrix product: autocast would make half precision of it.
             looks = PRESENCE_SCALE * (concepts * appearance).sum(-1)
             meant = language.concept_logits(meaning.words.float()).cpu()
-            presence = float(agreement(meant, looks))
-            presence += meaning.generic * (1.0 - presence)
-        return Evidence(expected_iou=guess.score, presence=presence, certainty=meaning.certainty)
+            agreed = float(agreement(meant, looks))
+            shown += meaning.generic * (1.0 - shown)
+            agreed += meaning.generic * (1.0 - agreed)
+        return Evidence(
+            expected_iou=guess.score,
+            presence=shown,
+            agreement=agreed,
+            certainty=meaning.certainty,
+        )
 
     def _judged(self, guess: Guess, meaning: Meaning) -> tuple[NDArray[np.float32], float]:
         """A guess's mask logits (H, W) and score; withheld below the calibration's floor."""

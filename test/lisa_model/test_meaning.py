@@ -51,14 +51,20 @@ def test_what_was_made_of_a_misread_word_is_no_evidence(segmenter):
     seen = segmenter.evidence(meaning(prompt=1, words=1), guess(1))
     assert (seen.expected_iou, seen.certainty) == (0.7, 0.9)
     assert seen.presence > 0.99
-    assert segmenter.evidence(meaning(prompt=1, words=5), guess(1)).presence < 0.01
+    assert seen.agreement > 0.99
+    misread = segmenter.evidence(meaning(prompt=1, words=5), guess(1))
+    assert misread.presence > 0.99
+    assert misread.agreement < 0.01
 
 
 def test_where_any_thing_will_do_the_looks_do_not_matter(segmenter):
-    assert segmenter.evidence(meaning(prompt=1, words=5, generic=1.0), guess(2)).presence == 1.0
-    half = segmenter.evidence(meaning(prompt=1, words=5, generic=0.5), guess(2)).presence
-    assert half == pytest.approx(0.5, abs=0.01)
+    seen = segmenter.evidence(meaning(prompt=1, words=5, generic=1.0), guess(2))
+    assert (seen.presence, seen.agreement) == (1.0, 1.0)
+    half = segmenter.evidence(meaning(prompt=1, words=5, generic=0.5), guess(2))
+    assert half.presence == pytest.approx(0.5, abs=0.01)
+    assert half.agreement == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_mask_without_pixels_shows_nothing(segmenter):
-    assert segmenter.evidence(meaning(prompt=1, words=1, generic=1.0), guess(None)).presence == 0.0
+    seen = segmenter.evidence(meaning(prompt=1, words=1, generic=1.0), guess(None))
+    assert (seen.presence, seen.agreement) == (0.0, 0.0)

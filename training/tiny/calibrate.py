@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lisa_model.calibration import Calibration, Evidence
+from lisa_model.calibration import WEIGHTS, Calibration, Evidence
 from lisa_model.meaning import Meaning
 from lisa_model.metrics import score_mask
 from lisa_model.model import LisaModel
@@ -103,20 +103,18 @@ def fit(cases: Sequence[Case], *, most_refused: float = MOST_REFUSED) -> Calibra
     right = np.array([one.iou >= GOOD for one in cases], dtype=np.float64)
     if not 0 < right.sum() < len(right):
         raise ValueError("calibration needs right and wrong masks on validation questions")
-    weights = np.zeros(4)
-    ridge = np.diag([1e-2, 1e-2, 1e-2, 0.0])
+    weights = np.zeros(len(WEIGHTS) + 1)
+    ridge = np.diag([*(1e-2 for _ in WEIGHTS), 0.0])
     for _ in range(100):  # Newton's method; the regression is convex
         p = 1.0 / (1.0 + np.exp(-np.clip(inputs @ weights, -60, 60)))
         slope = inputs.T @ (p - right) + ridge @ weights
-        bend = (inputs * (p * (1 - p))[:, None]).T @ inputs + ridge + 1e-9 * np.eye(4)
+        bend = (inputs * (p * (1 - p))[:, None]).T @ inputs + ridge + 1e-9 * np.eye(len(weights))
         step = np.linalg.solve(bend, slope)
         weights -= step
         if np.abs(step).max() < 1e-9:
             break
-    iou, presence, certainty, bias = (float(one) for one in weights)
-    calibration = Calibration(
-        iou_weight=iou, presence_weight=presence, certainty_weight=certainty, bias=bias
-    )
+    *found, bias = (float(one) for one in weights)
+    calibration = Calibration(**dict(zip(WEIGHTS, found, strict=True)), bias=bias)
     good = sorted(calibration.score(one.evidence) for one in cases if one.iou >= GOOD and one.fits)
     return replace(calibration, floor=good[int(most_refused * len(good))])
 

@@ -7,14 +7,19 @@ from training.tiny.calibrate import Case, fit
 
 
 def drawn(count, seed=0):
-    """Right with probability sigmoid(4 x presence + log-odds of the certainty / 2 - 2), whatever is
-    expected."""
+    """Right with probability sigmoid(4 x presence + 2 x agreement + log-odds of the certainty / 2 -
+    3), whatever is expected."""
     rng = random.Random(seed)
-    true = Calibration(iou_weight=0.0, presence_weight=4.0, certainty_weight=0.5, bias=-2.0)
+    true = Calibration(
+        iou_weight=0.0, presence_weight=4.0, agreement_weight=2.0, certainty_weight=0.5, bias=-3.0
+    )
     out = []
     for _ in range(count):
         evidence = Evidence(
-            expected_iou=rng.random(), presence=rng.random(), certainty=rng.random()
+            expected_iou=rng.random(),
+            presence=rng.random(),
+            agreement=rng.random(),
+            certainty=rng.random(),
         )
         right = rng.random() < true.score(evidence)
         out.append(Case(evidence=evidence, iou=0.8 if right else 0.1, fits=True))
@@ -26,7 +31,8 @@ def test_the_regression_finds_what_the_masks_were_drawn_with():
     assert found.presence_weight == pytest.approx(4.0, abs=0.2)
     assert found.iou_weight == pytest.approx(0.0, abs=0.15)
     assert found.certainty_weight == pytest.approx(0.5, abs=0.05)
-    assert found.bias == pytest.approx(-2.0, abs=0.15)
+    assert found.agreement_weight == pytest.approx(2.0, abs=0.2)
+    assert found.bias == pytest.approx(-3.0, abs=0.2)
 
 
 def test_the_floor_withholds_few_of_the_good_masks():
