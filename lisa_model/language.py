@@ -244,10 +244,13 @@ class LanguageModel(nn.Module):
                 ``MaskHead.log_presence``. With it the blend is P(concept | intent) times
                 P(shown | image): of two readings of an intent, the visible one wins.
         """
-        return self._blended(self.raw_prompts(states), log_presence)
+        return self.blended(self.raw_prompts(states), log_presence)
 
-    def _blended(self, raw: Tensor, log_presence: Tensor | None) -> Tensor:
-        """Raw prompts (..., out_dim) read as blends of concepts; as they are without a codebook."""
+    def blended(self, raw: Tensor, log_presence: Tensor | None) -> Tensor:
+        """Raw prompts (..., out_dim) read as blends of concepts; as they are without a codebook.
+
+        ``log_presence`` as for :meth:`prompts`.
+        """
         if self.codebook is None:
             return raw
         logits = self.concept_logits(raw)
@@ -271,7 +274,7 @@ class LanguageModel(nn.Module):
             return None
         which, reach, raw, generic = self.reference_fcs(states.float())
         shown = None if log_presence is None else log_presence[:, None]
-        anchors = self._blended(raw, shown)
+        anchors = self.blended(raw, shown)
         return Reference(which, reach, anchors, generic.sigmoid()), raw, generic
 
     def raw_prompts(self, states: Tensor) -> Tensor:

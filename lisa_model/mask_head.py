@@ -299,28 +299,25 @@ class MaskHead(nn.Module):
             mask logits (n, 4h, 4w), predicted IoU (n,), patch similarity logits (n, h, w).
         """
         if not self.key_dim:
-            similarity = self.similarity(features, prompt)
+            kind = wanted = self.similarity(features, prompt)
         else:
             if reference is None:
                 reference = no_reference(prompt, self.key_dim)
-            context, appeals, similarity = self.locate(features, prompt, reference, context)
+            context, appeals, kind = self.locate(features, prompt, reference, context)
             less = handicap(appeals, context.best)
+            wanted = kind + less
+            # Squashed: a handicap may be any size, and from some on it is all the same.
+            cues = torch.stack([torch.tanh(less / 4), torch.sigmoid(wanted)], dim=1)
+            said = self.reference_sparse(reference.which) + self._click(features, context.point)
         # The contrast against the best patch says "one of the candidates" apart from "nothing".
-        contrast = similarity - similarity.flatten(1).amax(1)[:, None, None]
-        dense = self.dense_prompt(torch.stack([similarity, contrast], dim=1))
+        contrast = kind - kind.flatten(1).amax(1)[:, None, None]
+        dense = self.dense_prompt(torch.stack([kind, contrast], dim=1))
         grid = (features.embedding.shape[-2], features.embedding.shape[-1])
         sparse = self.sparse_prompt(F.normalize(prompt, dim=1) * prompt.shape[1] ** 0.5)
         sparse = sparse.unsqueeze(1)
         if self.key_dim:
-            assert reference is not None
-            assert context is not None
-            wanted = similarity + less
-            # Squashed: a handicap may be any size, and from some on it is all the same.
-            cues = [torch.tanh(less / 4), torch.sigmoid(wanted)]
-            dense = dense + self.reference_dense(torch.stack(cues, dim=1))
-            said = self.reference_sparse(reference.which) + self._click(features, context.point)
+            dense = dense + self.reference_dense(cues)
             sparse = torch.cat([sparse, said.unsqueeze(1)], dim=1)
-            similarity = wanted
         logits, iou = self.decoder.predict_fine(
             embedding=features.embedding,
             position=self.position(grid).unsqueeze(0).to(features.embedding.dtype),
@@ -328,7 +325,7 @@ class MaskHead(nn.Module):
             dense=dense,
             stem=features.stem,
         )
-        return logits, iou, similarity
+        return logits, iou, wanted
 
     def _click(self, features: ImageFeatures, point: Tensor) -> Tensor:
         """Token (n, dim) for a place (n, 2) of the whole frame, encoded as SAM does its clicks."""

@@ -254,7 +254,8 @@ class TinySegmenter(ReasoningSegmenter):
                 presence = self.model.mask_head.log_presence(
                     encoded.seen.features, language.codebook
                 )
-            prompts, words = language.prompts(rows, presence), language.raw_prompts(rows)
+            words = language.raw_prompts(rows)
+            prompts = language.blended(words, presence)
             if (said := language.references(rows, presence)) is not None:
                 which = said[0]
         logits, scores = self.masks(

@@ -65,6 +65,11 @@ def names_of(category: str) -> tuple[str, ...]:
     return (COUNTER,) if category == COUNTER else load_categories()[category].names
 
 
+def any_name(category: str, rng: random.Random) -> str:
+    """One of all its names, with the definite article."""
+    return the(rng.choice(names_of(category)))
+
+
 def clear_names(category: str, present: Collection[str]) -> list[str]:
     """Names that cannot mean any other thing present ("cup" beside a plastic cup can).
 

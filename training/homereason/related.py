@@ -36,6 +36,8 @@ EXTREMES: dict[str, relations.Relation] = {
     "larger": relations.larger,
     "smaller": relations.smaller,
 }
+# What something lies on or under is furniture, not another thing on it.
+OF_FURNITURE = ("on", "under")
 # "The leftmost thing" asks for a look at all of them: with fewer than three it is no superlative.
 LEAST_ON_SURFACE = 3
 
@@ -249,7 +251,7 @@ def _anchor_words(scene: Scene, anchor: Thing, rng: random.Random) -> str | None
 
 def _sensible(name: str, anchor: Thing) -> bool:
     # Nothing is "left of" the table that everything stands on; "on" and "under" need furniture.
-    if name in ("on", "under"):
+    if name in OF_FURNITURE:
         return anchor.role == "support"
     return anchor.role != "support" and anchor.whole
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from lisa_model.model import LisaModel
 from lisa_model.reference import ANCHORS
-from training.homereason.question import Question, named_answer
+from training.homereason.question import Question
 from training.homereason.small_talk import draw_small_talk
 from training.household.taxonomy import category_index
 from training.tiny.features import View
-from training.tiny.packing import PackedQuestion, pack_question
+from training.tiny.packing import PackedQuestion, pack_begun, pack_question
 from training.tiny.question_store import SIDED, QuestionStore, spoken_answer
 
 # Share of frames that are also asked something that no thing answers.
@@ -98,7 +98,7 @@ def asked_in_vain(model: LisaModel, question: Question) -> Asked:
     Where the LLM errs, the mask head has the last word: it learns here that the yellow fork that is
     meant is none of those in view. The LLM learns what is meant, and nothing of that answer.
     """
-    packed = pack_question(model.language, question.text, named_answer(["x"]), False)
+    packed = pack_begun(model.language, question.text)
     (name,) = question.categories
     return Asked(
         replace(packed, answer_start=len(packed.ids)), (Target(category_index()[name], ()),)
@@ -117,16 +117,20 @@ def anchors_of(
     """
     index = category_index()
     category = {item["id"]: item["category"] for item in instances}
-    found = [-1] * ANCHORS
     ranked = RANKED.fullmatch(proof[-1]) if proof else None
-    if ranked:
-        ids = [int(one) for one in ranked["ids"].split(",")]
-        for slot, one in enumerate(ids[:ANCHORS]):
-            found[slot] = index.get(category.get(one, ""), -1)
+    ids = [int(one) for one in ranked["ids"].split(",")] if ranked else []
+    compared = [index.get(category.get(one, ""), -1) for one in ids]
     surface = SURFACE.match(proof[0]) if proof else None
-    if surface and found[-1] < 0:
-        found[-1] = index.get(surface["support"], -1)
-    return tuple(found), surface is not None
+    return anchor_slots(compared, surface["support"] if surface else ""), surface is not None
+
+
+def anchor_slots(compared: Sequence[int], support: str = "") -> tuple[int, ...]:
+    """Taxonomy indices of all anchors, -1 for none: what is compared with, and behind that, where
+    there is room, the surface that the words name."""
+    found = [*compared, *[-1] * ANCHORS][:ANCHORS]
+    if found[-1] < 0:
+        found[-1] = category_index().get(support, -1)
+    return tuple(found)
 
 
 def pull_of(proof: Sequence[str]) -> tuple[float, ...] | None:

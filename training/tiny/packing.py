@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lisa_model.language import LanguageModel
+from training.homereason.question import named_answer
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ def pack_question(model: LanguageModel, intent: str, answer: str, whole: bool) -
         answer_start=len(question),
         segs=tuple(len(question) + index - 1 for index in at),
     )
+
+
+def pack_begun(model: LanguageModel, intent: str) -> PackedQuestion:
+    """A question with the beginning of an answer that marks one thing, whichever that is."""
+    return pack_question(model, intent, named_answer(["x"]), False)
 
 
 def pack(

@@ -29,7 +29,7 @@ from training.tiny.joint_losses import (
 )
 from training.tiny.joint_questions import SMALL_TALK_SHARE, Asked, ask
 from training.tiny.name_space import COSINE_SCALE, name_vectors
-from training.tiny.packing import answer_places, packed_states, seg_places
+from training.tiny.packing import PackedQuestion, answer_places, packed_states, seg_places
 from training.tiny.question_store import QuestionStore
 from training.tiny.reference_losses import reference_losses
 from training.tiny.speed import quicken
@@ -213,7 +213,7 @@ class JointTraining:
             visual = model.projector(vision, features, rgb)
             questions = [[one.packed for one in group] for group in asked]
             states, starts = packed_states(model.language, visual, questions)
-        terms, segs = self._language_terms(asked, starts, states, features)
+        terms, segs = self._language_terms(asked, questions, starts, states, features)
         if self.recipe.head_rate:
             segs = segs + absent_segs(
                 whole,
@@ -244,12 +244,12 @@ class JointTraining:
     def _language_terms(
         self,
         asked: list[list[Asked]],
+        questions: list[list[PackedQuestion]],
         starts: list[list[int]],
         states: Tensor,
         features: ImageFeatures,
     ) -> tuple[dict[str, Tensor], list[Seg]]:
         language = self.model.language
-        questions = [[one.packed for one in group] for group in asked]
         meant = [target for group in asked for one in group for target in one.targets]
         rows, positions = seg_places(questions, starts)
         seen = states[rows, positions].float()
@@ -261,8 +261,9 @@ class JointTraining:
             with torch.no_grad():
                 shown = self.model.mask_head.log_presence(features, language.codebook)
             presence = shown[rows]
-        prompts = language.prompts(seen, presence)
-        cosine = COSINE_SCALE * F.normalize(language.raw_prompts(seen), dim=1) @ self.names.T
+        words = language.raw_prompts(seen)
+        prompts = language.blended(words, presence)
+        cosine = COSINE_SCALE * F.normalize(words, dim=1) @ self.names.T
         # "The thing on the left" tells no category: there is nothing to learn of it.
         told = torch.tensor([not one.generic for one in meant])
         wanted = torch.tensor([one.category for one in meant])

@@ -30,6 +30,7 @@ from training.tiny.name_space import COSINE_SCALE, name_vectors
 from training.tiny.packing import (
     PackedQuestion,
     answer_places,
+    pack_begun,
     pack_question,
     packed_states,
     seg_places,
@@ -203,8 +204,7 @@ def train(
         ]
         for _ in range(relation_rows):
             target, intent = draw_relation("train", rng, explicit_share)
-            packed = pack_question(model, intent, named_answer([titles[target.category]]), False)
-            asked.append(TextQuestion(packed, (target,)))
+            asked.append(TextQuestion(pack_begun(model, intent), (target,)))
         for _ in range(small_talk_rows if spoken else 0):
             asked.append(TextQuestion(pack_question(model, *draw_small_talk(rng), True), ()))
         rows = even_rows(asked)

@@ -43,7 +43,7 @@ def draw_pair(split: Split, rng: random.Random, explicit_share: float) -> Pair:
 def phrase(category: str, split: Split, rng: random.Random, explicit_share: float) -> str | None:
     """A name with its article or a plain purpose of a thing; None where it has no such purpose."""
     if rng.random() < explicit_share:
-        return names.the(rng.choice(names.names_of(category)))
+        return names.any_name(category, rng)
     found = [one for one in purposes(category, split, "implicit_short") if wording.plain(one)]
     return rng.choice(found) if found else None
 

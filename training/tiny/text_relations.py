@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import random
 
-from lisa_model.reference import ANCHORS
 from training.homereason import names, wording
 from training.homereason.knowledge import COUNTER
+from training.homereason.related import OF_FURNITURE, RANKS
 from training.household.taxonomy import Split, category_index, load_categories
-from training.tiny.joint_questions import PULLS, Target
+from training.tiny.joint_questions import PULLS, Target, anchor_slots
 from training.tiny.text_pairs import phrase
 
 # Shares of intents about things on a surface, and about things of one kind by themselves; the
@@ -20,9 +20,7 @@ from training.tiny.text_pairs import phrase
 SURFACE_SHARE = 0.45
 AMONG_SHARE = 0.2
 # Relations of things on a surface that name others of them.
-COMPARING = ("nearest", "farthest", "between")
-# Furniture, not another thing on it, is what something lies on or under.
-OF_FURNITURE = ("on", "under")
+COMPARING = (*RANKS, "between")
 
 
 def draw_relation(split: Split, rng: random.Random, explicit_share: float) -> tuple[Target, str]:
@@ -43,27 +41,24 @@ def draw_relation(split: Split, rng: random.Random, explicit_share: float) -> tu
     while (x := phrase(category := rng.choice(small), split, rng, explicit_share)) is None:
         pass
     others = [one for one in small if one != category]
-    anchors = rng.sample(_with_role("support") if name in OF_FURNITURE else others, ANCHORS)
-    used = anchors[: _compared(name)] if table is wording.PAIR else []
+    pool = _with_role("support") if name in OF_FURNITURE else others
+    used = rng.sample(pool, _compared(name)) if table is wording.PAIR else []
     clause = not x.startswith("the ")
     text = wording.related(table[name], split, rng, x, clause, **_parts(used, rng))
-    return Target(
-        index[category], (), _slots([index[one] for one in used]), pull=PULLS.get(name)
-    ), text
+    anchors = anchor_slots([index[one] for one in used])
+    return Target(index[category], (), anchors, pull=PULLS.get(name)), text
 
 
 def _on_surface(split: Split, rng: random.Random) -> tuple[Target, str]:
     name = rng.choice(sorted(wording.SURFACE))
     support = rng.choice([COUNTER, *_with_role("support")])
     used = rng.sample(_with_role("small"), _compared(name)) if name in COMPARING else []
-    at = names.the(rng.choice(names.names_of(support)))
+    at = names.any_name(support, rng)
     text = wording.draw(wording.SURFACE[name], split, rng, at=at, **_parts(used, rng))
     index = category_index()
-    slots = list(_slots([index[one] for one in used]))
-    if slots[-1] < 0:
-        slots[-1] = index.get(support, -1)
+    anchors = anchor_slots([index[one] for one in used], support)
     # Any thing will do: the category says nothing.
-    return Target(0, (), tuple(slots), generic=True, pull=PULLS.get(name)), text
+    return Target(0, (), anchors, generic=True, pull=PULLS.get(name)), text
 
 
 def _compared(name: str) -> int:
@@ -71,12 +66,8 @@ def _compared(name: str) -> int:
 
 
 def _parts(anchors: list[str], rng: random.Random) -> dict[str, str]:
-    told = (names.the(rng.choice(names.names_of(one))) for one in anchors)
+    told = (names.any_name(one, rng) for one in anchors)
     return dict(zip(("b", "c"), told, strict=False))
-
-
-def _slots(anchors: list[int]) -> tuple[int, ...]:
-    return tuple([*anchors, *[-1] * ANCHORS][:ANCHORS])
 
 
 def _with_role(role: str) -> list[str]:

@@ -15,7 +15,7 @@ from lisa_model.mask_head import pulls
 from training.homereason.question import named_answer
 from training.homereason.small_talk import validation_turns
 from training.household.taxonomy import Split, load_categories
-from training.tiny.packing import PackedQuestion, pack_question, packed_states, seg_places
+from training.tiny.packing import PackedQuestion, pack_begun, packed_states, seg_places
 from training.tiny.reference_losses import PULL
 from training.tiny.text_pairs import draw_pair
 from training.tiny.text_questions import ROW_QUESTIONS, blank_image, draw_intent
@@ -72,8 +72,7 @@ def seg_prompts(model: LanguageModel, config: LisaConfig, intents: Sequence[str]
 
 def seg_states(model: LanguageModel, config: LisaConfig, intents: Sequence[str]) -> Tensor:
     """States (n, llm_dim) that predict a [SEG] after the beginning of an answer."""
-    answer = named_answer(["x"])
-    return _states(model, config, [pack_question(model, one, answer, False) for one in intents])
+    return _states(model, config, [pack_begun(model, one) for one in intents])
 
 
 @torch.inference_mode()

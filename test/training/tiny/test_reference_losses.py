@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from random_names import random_names
 
 from lisa_model.mask_head import PLAIN_SCALE, pulls
 from lisa_model.reference import no_reference
@@ -15,9 +16,7 @@ KEY_DIM = 4 + 16
 
 @pytest.fixture(scope="module")
 def names():
-    generator = torch.Generator().manual_seed(0)
-    vectors = torch.randn(len(load_categories()), 16, generator=generator)
-    return torch.nn.functional.normalize(vectors, dim=1)
+    return random_names(16)
 
 
 def test_anchors_are_learnt_where_there_are_some(names):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from random_names import random_names
 from safetensors.torch import load_file
 from small_head import OUT_DIM, small_head
 from small_llm import WIDTH, small_llm
@@ -51,9 +52,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def names():
-    generator = torch.Generator().manual_seed(0)
-    vectors = torch.randn(len(load_categories()), 16, generator=generator)
-    return torch.nn.functional.normalize(vectors, dim=1)
+    return random_names(16)
 
 
 def view(*categories, window=(0.0, 0.0, 1.0, 1.0)):

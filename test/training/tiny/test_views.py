@@ -2,6 +2,7 @@ import random
 
 import pytest
 import torch
+from random_names import random_names
 
 from training.household.taxonomy import load_categories
 from training.tiny.views import ALIKE, draw_absent
@@ -12,9 +13,7 @@ SHOWN = {"mug", "fork"}
 
 @pytest.fixture(scope="module")
 def names():
-    generator = torch.Generator().manual_seed(0)
-    vectors = torch.randn(len(CATEGORIES), 64, generator=generator)
-    return torch.nn.functional.normalize(vectors, dim=1)
+    return random_names(64)
 
 
 def test_what_is_absent_is_neither_shown_nor_of_a_shown_group(names):
