@@ -11,16 +11,14 @@ from typing import Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicCache
 
-from lisa_model.calibration import Evidence
 from lisa_model.config import preset
-from lisa_model.look import OUTSIDE, Look, check_region, checked_queries, presence
-from lisa_model.mask_head import PRESENCE_SCALE
-from lisa_model.meaning import Meaning, agreement
+from lisa_model.judge import Judge
+from lisa_model.look import OUTSIDE, Look, check_region, checked_queries
+from lisa_model.meaning import Meaning
 from lisa_model.model import LisaModel
 from lisa_model.progress import OnProgress, Stage, report, token_reporter
 from lisa_model.reference import Reference
@@ -31,7 +29,7 @@ from lisa_model.segmenter import (
     checked_prompt,
     frame_key,
 )
-from lisa_model.tiny_masks import Guess, Seen, best_guess, look_closer, see
+from lisa_model.tiny_masks import Seen, best_guess, look_closer, see
 from lisa_model.vision import check_image
 from lisa_model.zoom import CropWindow
 
@@ -64,6 +62,7 @@ class TinySegmenter(ReasoningSegmenter):
         """Wrap a model whose weights are loaded; users call
         :meth:`ReasoningSegmenter.from_pretrained`."""
         self.model = model.eval()
+        self.judge = Judge(model=self.model)
         self.name = name
         self.dtype = dtype
         self._last: tuple[bytes, EncodedImage] | None = None
@@ -312,52 +311,11 @@ class TinySegmenter(ReasoningSegmenter):
                     prompt[None],
                     patches=patches,
                     reference=meaning.reference,
-                    worth=partial(self.worth, meaning),
+                    worth=partial(self.judge.worth, meaning),
                     before_pass=partial(report, on_progress, Stage.MARKING),
                 )
-                logits[row], scores[row] = self._judged(guess, meaning)
+                logits[row], scores[row] = self.judge.judged(meaning, guess)
         return logits, np.clip(scores, 0.0, 1.0)
-
-    def worth(self, meaning: Meaning, guess: Guess) -> float:
-        """The score of a guess: calibrated, or the decoder's own for a model without calibration.
-
-        Args:
-            meaning: what the guess is of.
-            guess: a mask and what is known of it.
-        """
-        calibration = self.model.config.calibration
-        if calibration is None:
-            return guess.score
-        return calibration.score(self.evidence(meaning, guess))
-
-    def evidence(self, meaning: Meaning, guess: Guess) -> Evidence:
-        """What speaks for a guess; of a model that has concepts. Arguments as for :meth:`worth`."""
-        language = self.model.language
-        assert language.codebook is not None, "a calibrated model has concepts"
-        appearance, shown, agreed = torch.from_numpy(guess.appearance), 0.0, 0.0
-        if appearance.any():
-            concepts = F.normalize(language.codebook.float().cpu(), dim=-1)
-            prompt = meaning.prompt.float().cpu()
-            shown = float(presence(appearance, prompt, concepts, scale=PRESENCE_SCALE))
-            # No matrix product: autocast would make half precision of it.
-            looks = PRESENCE_SCALE * (concepts * appearance).sum(-1)
-            meant = language.concept_logits(meaning.words.float()).cpu()
-            agreed = float(agreement(meant, looks))
-            shown += meaning.generic * (1.0 - shown)
-            agreed += meaning.generic * (1.0 - agreed)
-        return Evidence(
-            expected_iou=guess.score,
-            presence=shown,
-            agreement=agreed,
-            certainty=meaning.certainty,
-        )
-
-    def _judged(self, guess: Guess, meaning: Meaning) -> tuple[NDArray[np.float32], float]:
-        """A guess's mask logits (H, W) and score; withheld below the calibration's floor."""
-        calibration, score = self.model.config.calibration, self.worth(meaning, guess)
-        if calibration is not None and score < calibration.floor:
-            return np.minimum(guess.logits, OUTSIDE), score
-        return guess.logits, score
 
     def look(
         self,
@@ -410,21 +368,6 @@ class TinySegmenter(ReasoningSegmenter):
             masks=logits > 0,
             scores=np.clip(scores, 0.0, 1.0),
             appearances=seen_as,
-            presences=self._presences(seen_as, queries),
+            presences=self.judge.presences(seen_as, queries),
             timings=clock.laps,
-        )
-
-    def _presences(
-        self, appearances: NDArray[np.float32], queries: NDArray[np.float32]
-    ) -> NDArray[np.float32] | None:
-        """How likely what looks like this (n, dim) is what the queries (n, dim) mean; None for a
-        model without concepts."""
-        codebook = self.model.language.codebook
-        if codebook is None:
-            return None
-        concepts = codebook.float().cpu()
-        rows = zip(torch.from_numpy(appearances), torch.from_numpy(queries), strict=True)
-        return np.array(
-            [float(presence(look, query, concepts, scale=PRESENCE_SCALE)) for look, query in rows],
-            dtype=np.float32,
         )

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from lisa_model.calibration import WEIGHTS, Calibration, Evidence
+from lisa_model.judge import Judge
 from lisa_model.meaning import Meaning
 from lisa_model.metrics import score_mask
 from lisa_model.model import LisaModel
@@ -47,16 +48,30 @@ class Case:
     fits: bool
 
 
+class WitnessingJudge(Judge):
+    """Judges as ever and keeps what each mask's score would rest on."""
+
+    def __init__(self, *, model: LisaModel) -> None:
+        super().__init__(model=model)
+        self.seen: list[Evidence] = []
+
+    def judged(self, meaning: Meaning, guess: Guess) -> tuple[NDArray[np.float32], float]:
+        """See :meth:`Judge.judged`."""
+        self.seen.append(self.evidence(meaning, guess))
+        return super().judged(meaning, guess)
+
+
 class Witness(TinySegmenter):
-    """Answers as ever and keeps what each mask's score would rest on."""
+    """Answers as ever and keeps what each mask's score would rest on, in :attr:`seen`."""
 
     def __init__(self, *, model: LisaModel, name: str, dtype: torch.dtype) -> None:
         super().__init__(model=model, name=name, dtype=dtype)
-        self.seen: list[Evidence] = []
+        self.judge: WitnessingJudge = WitnessingJudge(model=self.model)
 
-    def _judged(self, guess: Guess, meaning: Meaning) -> tuple[NDArray[np.float32], float]:
-        self.seen.append(self.evidence(meaning, guess))
-        return super()._judged(guess, meaning)
+    @property
+    def seen(self) -> list[Evidence]:
+        """Of every mask since it was cleared."""
+        return self.judge.seen
 
 
 def gather(segmenter: Witness, frames: Path, *, limit: int | None = None) -> list[Case]:
