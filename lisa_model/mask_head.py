@@ -31,7 +31,6 @@ from lisa_model.reference import (
     Context,
     Reference,
     anchor_cosines,
-    anchor_likeness,
     anchor_places,
     appeal,
     best_appeal,
@@ -222,7 +221,9 @@ class MaskHead(nn.Module):
     def similarity(self, features: ImageFeatures, prompt: Tensor) -> Tensor:
         """Logit per patch that it belongs to the meant thing: (n, h, w); prompt (n, out_dim)."""
         aligned = features.aligned.to(prompt.dtype)
-        cosine = torch.einsum("nc,nchw->nhw", F.normalize(prompt, dim=1), aligned)
+        return self._logit(torch.einsum("nc,nchw->nhw", F.normalize(prompt, dim=1), aligned))
+
+    def _logit(self, cosine: Tensor) -> Tensor:
         return cosine * self.similarity_scale + self.similarity_bias
 
     def log_presence(self, features: ImageFeatures, codebook: Tensor) -> Tensor:
@@ -266,17 +267,16 @@ class MaskHead(nn.Module):
             cosines = anchor_cosines(features.aligned.float(), said.anchors)
             if context is None:
                 anchors = anchor_places(cosines, grid, self.reference_anchor)
-                peaks = cosines.flatten(2).amax(2)
             else:
-                anchors, peaks = context.anchors, context.peaks
-            likeness = anchor_likeness(cosines, peaks, self.reference_anchor)
+                anchors = context.anchors
+            likeness = self._logit(cosines).sigmoid()
             appeals = appeal(features.keys.float(), grid, said, anchors, likeness)
             kind = self.similarity(features, prompt).float()
             candidate = candidates(kind, features.things.float(), said.generic)
             if context is None:
                 chance = chances(appeals, candidate, self.reference_candidate)
                 best = best_appeal(appeals, chance)
-                context = Context(anchors, peaks, best, best_place(chance, grid))
+                context = Context(anchors, best, best_place(chance, grid))
         return context, appeals, candidate
 
     def forward(
@@ -298,11 +298,11 @@ class MaskHead(nn.Module):
         Returns:
             mask logits (n, 4h, 4w), predicted IoU (n,), patch similarity logits (n, h, w).
         """
-        if not self.key_dim:
+        if reference is None and self.key_dim:
+            reference = no_reference(prompt, self.key_dim)
+        if reference is None:
             kind = wanted = self.similarity(features, prompt)
         else:
-            if reference is None:
-                reference = no_reference(prompt, self.key_dim)
             context, appeals, kind = self.locate(features, prompt, reference, context)
             less = handicap(appeals, context.best)
             wanted = kind + less
@@ -315,9 +315,11 @@ class MaskHead(nn.Module):
         grid = (features.embedding.shape[-2], features.embedding.shape[-1])
         sparse = self.sparse_prompt(F.normalize(prompt, dim=1) * prompt.shape[1] ** 0.5)
         sparse = sparse.unsqueeze(1)
-        if self.key_dim:
+        if reference is not None:
             dense = dense + self.reference_dense(cues)
-            sparse = torch.cat([sparse, said.unsqueeze(1)], dim=1)
+            # Where any thing will do, the prompt tells no kind.
+            told = (1.0 - reference.generic.to(sparse.dtype))[:, None, None]
+            sparse = torch.cat([told * sparse, said.unsqueeze(1)], dim=1)
         logits, iou = self.decoder.predict_fine(
             embedding=features.embedding,
             position=self.position(grid).unsqueeze(0).to(features.embedding.dtype),

@@ -105,13 +105,11 @@ class Context:
 
     Attributes:
         anchors: (n, ANCHORS, 2) where the anchors are.
-        peaks: (n, ANCHORS) how much the patch that looks most like it does so: a cosine.
         best: (n,) the appeal of the most appealing candidate.
         point: (n, 2) where it is.
     """
 
     anchors: Tensor
-    peaks: Tensor
     best: Tensor
     point: Tensor
 
@@ -162,17 +160,6 @@ def anchor_places(cosines: Tensor, grid: Tensor, scale: Tensor) -> Tensor:
     """
     share = (scale * cosines).flatten(2).softmax(-1)
     return torch.einsum("nap,ndp->nad", share, grid.flatten(2))
-
-
-def anchor_likeness(cosines: Tensor, peaks: Tensor, scale: Tensor) -> Tensor:
-    """How far each patch is an anchor itself, (n, ANCHORS, h, w) in [0, 1].
-
-    Args:
-        cosines: (n, ANCHORS, h, w).
-        peaks: (n, ANCHORS) the highest of the whole frame.
-        scale: of the cosines.
-    """
-    return (scale * (cosines - peaks[..., None, None])).clamp(max=0.0).exp()
 
 
 def appeal(

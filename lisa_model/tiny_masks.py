@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -15,12 +15,14 @@ from torch import Tensor
 from lisa_model.look import OUTSIDE, appearance
 from lisa_model.mask_head import ImageFeatures
 from lisa_model.model import LisaModel
-from lisa_model.reference import Context, Reference
+from lisa_model.reference import Context, Reference, handicap, no_reference
 from lisa_model.vision import encoder_input, patch_grid, stem_input
 from lisa_model.zoom import CropWindow, zoom_window
 
 # Worth of a mask from which no further place is looked at.
 CONFIDENT = 0.8
+# Column and row of a frame.
+Place = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -133,8 +135,8 @@ def best_guess(
 ) -> Guess:
     """The mask of one prompt (1, out_dim) in a frame that was seen.
 
-    Small things: look again at a few places, closer, and keep the mask that is worth most. A
-    confident one ends the search.
+    Small things: look again at a few places, closer, and keep the mask that is worth most, where
+    it is what the words mean rather than another of its kind. A confident one ends the search.
 
     Args:
         model: the network.
@@ -147,10 +149,13 @@ def best_guess(
         before_pass: called before each closer look; what it raises ends the search.
     """
     height, width = image.shape[:2]
-    context = None
+    head, context, odds = model.mask_head, None, None
+    if reference is None and head.key_dim:
+        reference = no_reference(prompt, head.key_dim)
     if reference is not None:
-        context, _, _ = model.mask_head.locate(seen.features, prompt, reference)
-    small, iou, similarity = model.mask_head(seen.features, prompt, reference, context)
+        context, appeals, _ = head.locate(seen.features, prompt, reference)
+        odds = upsample(handicap(appeals, context.best).clamp(max=0.0), height, width)
+    small, iou, similarity = head(seen.features, prompt, reference, context)
     whole = upsample(small, height, width)
     best = Guess(whole, float(iou[0]), appearance(seen.features.aligned[0], small[0]))
     if not patches or not model.config.zoom_candidates:
@@ -158,15 +163,22 @@ def best_guess(
     peaks = upsample(similarity, height, width)
     windows: list[CropWindow] = []
     most = worth(best)
+    place = heaviest_place(whole) if context is None else pixel(context.point[0], height, width)
     for _ in range(model.config.zoom_candidates):
-        window = next_window(whole, peaks, windows)
-        if window is None or (windows and most >= CONFIDENT):
+        place = place or next_place(peaks, windows)
+        window = None if place is None else window_at(whole, place)
+        if place is None or window is None or (windows and most >= CONFIDENT):
             break
-        windows.append(window)
         before_pass()
+        if windows and context is not None:  # another place: as if it were the one that is meant
+            context = replace(context, point=context.point.new_tensor([unit(place, height, width)]))
         closer = look_closer(model, image, window, prompt, patches, reference, context)[0]
-        if (value := worth(closer)) > most:
+        # How much less it is what the words mean than the best place.
+        share = 1.0 if odds is None else float(np.exp(odds[place[1], place[0]]))
+        if (value := share * worth(closer)) > most:
             best, most = closer.in_frame(window, whole), value
+        windows.append(window)
+        place = None
     return best
 
 
@@ -178,40 +190,59 @@ def upsample(logits: Tensor, height: int, width: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(big[0, 0].cpu().numpy())
 
 
-def next_window(
-    mask_logits: NDArray[np.float32],
-    similarity: NDArray[np.float32],
-    seen: list[CropWindow],
-    largest: float = 0.75,
-) -> CropWindow | None:
-    """Where to look closer next, or None when a closer look gains nothing.
+def heaviest_place(mask_logits: NDArray[np.float32]) -> Place | None:
+    """The surest pixel of the heaviest part of a first guess (H, W); None where it is empty."""
+    count, labels = cv2.connectedComponents((mask_logits > 0).astype(np.uint8))
+    if count == 1:
+        return None
+    probability = 1.0 / (1.0 + np.exp(-mask_logits))
+    mass = np.bincount(labels.ravel(), probability.ravel(), minlength=count)
+    return highest(np.where(labels == 1 + int(mass[1:].argmax()), mask_logits, -np.inf))
 
-    First at the heaviest part of the first guess, then at the highest patch similarity that no
-    window has covered.
+
+def next_place(similarity: NDArray[np.float32], seen: Sequence[CropWindow]) -> Place | None:
+    """The highest similarity (H, W) that no window has covered; None where nothing is left."""
+    free = similarity.copy()
+    for window in seen:
+        free[window.y0 : window.y1, window.x0 : window.x1] = -np.inf
+    return highest(free)
+
+
+def highest(plane: NDArray[np.float32]) -> Place | None:
+    """Where a plane (H, W) is highest; None where nothing in it is finite."""
+    y, x = divmod(int(plane.argmax()), plane.shape[1])
+    return (x, y) if np.isfinite(plane[y, x]) else None
+
+
+def window_at(
+    mask_logits: NDArray[np.float32], place: Place, largest: float = 0.75
+) -> CropWindow | None:
+    """The window of a closer look, or None where that gains nothing.
 
     Args:
-        mask_logits: (H, W) first guess.
-        similarity: (H, W) patch similarity to the [SEG] prompt.
-        seen: windows looked at already.
+        mask_logits: (H, W) first guess; the part of it that holds the place fits into the window.
+        place: where to look.
         largest: window side over frame side above which zooming gains nothing.
     """
     height, width = mask_logits.shape
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((mask_logits > 0).astype(np.uint8))
-    if count > 1 and not seen:
-        probability = 1.0 / (1.0 + np.exp(-mask_logits))
-        mass = np.bincount(labels.ravel(), probability.ravel(), minlength=count)
-        x, y, w, h = (int(v) for v in stats[1 + int(mass[1:].argmax()), :4])
-        box = (float(x), float(y), float(x + w), float(y + h))
-    else:
-        free = similarity.copy()
-        for window in seen:
-            free[window.y0 : window.y1, window.x0 : window.x1] = -np.inf
-        if not np.isfinite(free).any():
-            return None
-        y, x = divmod(int(free.argmax()), width)
-        side = 0.04 * max(height, width)
-        box = (x - side, y - side, x + side, y + side)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((mask_logits > 0).astype(np.uint8))
+    (x, y), side = place, 0.04 * max(height, width)
+    box = (x - side, y - side, x + side, y + side)
+    if part := int(labels[y, x]):
+        left, top, wide, tall = (float(v) for v in stats[part, :4])
+        box = (left, top, left + wide, top + tall)
     found = zoom_window(box, height=height, width=width)
     if max(found.width / width, found.height / height) > largest:
         return None
     return found
+
+
+def pixel(point: Tensor, height: int, width: int) -> Place:
+    """A place (2,) from -1 to 1 -> column and row."""
+    x, y = ((point.float() + 1.0) / 2.0).tolist()
+    return min(max(0, int(x * width)), width - 1), min(max(0, int(y * height)), height - 1)
+
+
+def unit(place: Place, height: int, width: int) -> tuple[float, float]:
+    """Column and row -> from -1 to 1."""
+    return (place[0] + 0.5) / width * 2.0 - 1.0, (place[1] + 0.5) / height * 2.0 - 1.0

@@ -6,7 +6,6 @@ from lisa_model.reference import (
     Reference,
     ReferenceFcs,
     anchor_cosines,
-    anchor_likeness,
     anchor_places,
     appeal,
     best_appeal,
@@ -98,12 +97,6 @@ def test_anchors_are_where_their_like_is():
     assert found.shape == (1, 2, 2)
     torch.testing.assert_close(found[0, 0, 0], grid()[0, 0, 0, 5], atol=1e-4, rtol=0)
     assert abs(float(found[0, 1, 0])) < 0.2, "seven of eight patches look like it"
-    like = anchor_likeness(cosines, cosines.flatten(2).amax(2), SHARP)
-    assert like.shape == (1, 2, 1, PATCHES)
-    assert [round(float(one), 3) for one in like[0, 0, 0]] == [0, 0, 0, 0, 0, 1, 0, 0]
-    # Of a part of the frame that does not show it, nothing is taken for it.
-    part = anchor_likeness(cosines[..., :4], cosines.flatten(2).amax(2), SHARP)
-    assert float(part[0, 0].max()) < 1e-3
 
 
 def test_an_anchor_is_not_its_own_nearest_neighbour():

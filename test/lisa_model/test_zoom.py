@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lisa_model.look import OUTSIDE
-from lisa_model.tiny_masks import next_window
+from lisa_model.tiny_masks import heaviest_place, next_place, pixel, unit, window_at
 from lisa_model.zoom import CropWindow, zoom_window
 
 side = st.integers(120, 900)
@@ -41,7 +42,10 @@ def test_second_look_goes_to_the_heaviest_guess():
     logits = np.full((120, 160), -5.0, dtype=np.float32)
     logits[10:14, 10:14] = 1.0
     logits[80:95, 100:120] = 4.0
-    window = next_window(logits, np.zeros_like(logits), [])
+    logits[84, 110] = 5.0
+    place = heaviest_place(logits)
+    assert place == (110, 84)
+    window = window_at(logits, place)
     assert window is not None
     assert window.x0 <= 100
     assert window.x1 >= 120
@@ -49,11 +53,10 @@ def test_second_look_goes_to_the_heaviest_guess():
     assert window.y1 >= 95
 
 
-def test_second_look_follows_the_similarity_when_the_first_guess_is_empty():
+def test_where_the_first_guess_is_empty_a_second_look_is_close():
     logits = np.full((120, 160), -5.0, dtype=np.float32)
-    similarity = np.full_like(logits, -6.0)
-    similarity[60, 40] = 3.0
-    window = next_window(logits, similarity, [])
+    assert heaviest_place(logits) is None
+    window = window_at(logits, (40, 60))
     assert window is not None
     assert window.x0 < 40 < window.x1
     assert window.y0 < 60 < window.y1
@@ -61,18 +64,22 @@ def test_second_look_follows_the_similarity_when_the_first_guess_is_empty():
 
 def test_no_second_look_at_what_fills_the_frame():
     full = np.full((120, 160), 5.0, np.float32)
-    assert next_window(full, np.zeros_like(full), []) is None
+    assert window_at(full, (3, 3)) is None
     assert OUTSIDE < 0, "pixels outside a window must stay background"
 
 
 def test_later_looks_go_to_the_best_place_not_seen_yet():
-    logits = np.full((120, 160), -5.0, dtype=np.float32)
-    similarity = np.full_like(logits, -6.0)
+    similarity = np.full((120, 160), -6.0, dtype=np.float32)
     similarity[20, 20], similarity[100, 140] = 3.0, 2.0
-    first = next_window(logits, similarity, [])
-    second = next_window(logits, similarity, [first])
-    assert first.x0 <= 20 <= first.x1
-    assert second.x0 <= 140 <= second.x1
-    assert second.y0 <= 100 <= second.y1
-    everywhere = CropWindow(0, 0, 160, 120)
-    assert next_window(logits, similarity, [everywhere]) is None
+    assert next_place(similarity, []) == (20, 20)
+    assert next_place(similarity, [CropWindow(0, 0, 40, 30)]) == (140, 100)
+    assert next_place(similarity, [CropWindow(0, 0, 160, 120)]) is None
+
+
+@given(st.integers(0, 159), st.integers(0, 119))
+def test_places_and_units_are_the_same(x, y):
+    assert pixel(torch.tensor(unit((x, y), 120, 160)), 120, 160) == (x, y)
+
+
+def test_places_beyond_the_edge_are_at_the_edge():
+    assert pixel(torch.tensor([1.0, -1.5]), 120, 160) == (159, 0)

@@ -11,10 +11,11 @@ ROWS, COLUMNS = 8, 10
 CHANNELS = 3
 
 
-def cached_frame(folder: Path) -> Path:
+def cached_frame(folder: Path, *, second_mug: bool = False) -> Path:
     """A frame of 8 x 10 patches: a mug of 6 x 4 patches, a fork smaller than one patch.
 
-    Its features have three channels: mug, fork, and one that is always 0.
+    Its features have three channels: mug, fork, and one that is always 0. In the place of the fork
+    there may be a second mug, of 2 x 2 patches.
     """
     ids = np.zeros((ROWS * 8, COLUMNS * 8), dtype=np.uint8)
     ids[8:56, 8:40] = 1
@@ -22,9 +23,14 @@ def cached_frame(folder: Path) -> Path:
     vision = np.zeros((CHANNELS, ROWS, COLUMNS), dtype=np.float16)
     vision[0, 1:7, 1:5] = 1.0
     vision[1, 3, 8] = 1.0
+    if second_mug:
+        ids[ids == 2] = 0
+        ids[16:32, 56:72] = 2
+        vision[0, 2:4, 7:9] = 1.0
+    second = ("mug", 16 * 16) if second_mug else ("fork", 28)
     things = [
         {"id": 1, "category": "mug", "area": 48 * 32},
-        {"id": 2, "category": "fork", "area": 28},
+        {"id": 2, "category": second[0], "area": second[1]},
     ]
     meta = json.dumps({"name": "f", "instances": things}).encode()
     path = folder / "f.npz"

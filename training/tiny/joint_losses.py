@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lisa_model.mask_head import ImageFeatures
 from lisa_model.model import LisaModel
-from lisa_model.reference import Reference, best_place, chances, joined, no_reference
-from training.household.taxonomy import category_index, load_categories
+from lisa_model.reference import Reference, chances, joined, no_reference
+from training.household.taxonomy import category_index
 from training.tiny.features import LoadedView, target_masks
 from training.tiny.joint_questions import Target
 from training.tiny.losses import (
@@ -23,6 +22,7 @@ from training.tiny.losses import (
     own_patches,
     patch_shares,
 )
+from training.tiny.places import clicks, point_loss, things_loss
 from training.tiny.stage_vision import PROMPT_NOISE, dense_alignment_loss, noisy_prompts
 from training.tiny.views import draw_absent, view_tensors, view_windows
 
@@ -158,33 +158,6 @@ def decode_views(
     return terms, float(found.mean()) if len(found) else 0.0
 
 
-def point_loss(chance: Tensor, own: Tensor) -> Tensor:
-    """Whether the likeliest patch is one of the meant thing: cross entropy, a scalar.
-
-    Masks teach too little of which thing is meant: before "left" means left, all are wrong alike.
-
-    Args:
-        chance: (n, h, w) logits of :func:`lisa_model.reference.chances`.
-        own: (n, h, w) bool, patches of what is meant; rows without any do not count.
-    """
-    there = own.flatten(1).any(1)
-    share = chance.float().flatten(1)[there].log_softmax(1)
-    right = share.masked_fill(~own.flatten(1)[there], -torch.inf).logsumexp(1)
-    return -right.sum() / there.sum().clamp(min=1)
-
-
-def clicks(point: Tensor, own: Tensor, grid: Tensor) -> Tensor:
-    """Where the decoder is told to look, (n, 2): a random place on the target, as SAM is trained.
-
-    Args:
-        point: (n, 2) the model's own, kept where nothing is to be found.
-        own: (n, h, w) bool, patches of what is meant.
-        grid: (n, 2, h, w) places of the patches.
-    """
-    drawn = best_place(own * (1.0 + torch.rand(own.shape)), grid)
-    return torch.where(own.flatten(1).any(1)[:, None], drawn, point)
-
-
 def choice_of(view: LoadedView, segs: Sequence[Seg], similarity: Tensor) -> Tensor:
     """:func:`training.tiny.losses.choice_loss` of the [SEG] (n) of one view that mark something.
 
@@ -198,22 +171,6 @@ def choice_of(view: LoadedView, segs: Sequence[Seg], similarity: Tensor) -> Tens
     shares = patch_shares(target_masks(view.ids, [(one,) for one in things]))
     wanted = torch.tensor([[one in segs[k].target.ids for one in things] for k in there])
     return choice_loss(similarity[there], shares, wanted)
-
-
-def things_loss(things: Tensor, views: Sequence[LoadedView]) -> Tensor:
-    """Cross entropy of the logits (B, h, w) that a patch shows any small thing.
-
-    Furniture is no such thing, and patches on an outline do not count.
-    """
-    categories = load_categories()
-    targets = []
-    for view in views:
-        small = [i["id"] for i in view.instances if categories[i["category"]].role == "small"]
-        targets.append(patch_shares(target_masks(view.ids, [tuple(small)]))[0])
-    share = torch.stack(targets)
-    clear = (share >= 0.5) | (share == 0.0)
-    loss = F.binary_cross_entropy_with_logits(things, (share >= 0.5).float(), reduction="none")
-    return (loss * clear).sum() / clear.sum().clamp(min=1)
 
 
 def shows(view: LoadedView, target: Target) -> bool:

@@ -91,19 +91,21 @@ def choice_loss(similarity: Tensor, shares: Tensor, wanted: Tensor) -> Tensor:
 
 
 def mask_losses(
-    logits: Tensor, iou: Tensor, similarity: Tensor, target: Tensor
+    logits: Tensor, iou: Tensor, similarity: Tensor, target: Tensor, kind: Tensor | None = None
 ) -> dict[str, Tensor]:
     """All terms, each a scalar.
 
     Args:
         logits: (n, 4h, 4w); iou: (n,); similarity: (n, h, w); target: (n, 4h, 4w) in [0, 1].
+        kind: (m, 4h, 4w) what m similarities are to mark, where those are not of the targets.
     """
+    kind = target if kind is None else kind
     present = target.flatten(1).amax(1) > 0.5
     actual = mask_iou(logits, target)
     dice = dice_loss(logits, target)
     return {
         "focal": 20.0 * focal_loss(logits, target).mean(),
         "dice": (dice * present).sum() / present.sum().clamp(min=1),
-        "similarity": 0.5 * similarity_loss(similarity, patch_shares(target)).mean(),
+        "similarity": 0.5 * similarity_loss(similarity, patch_shares(kind)).mean(),
         "iou": F.mse_loss(iou, actual),
     }

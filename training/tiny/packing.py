@@ -6,7 +6,7 @@ positions go on from the prefix, so that every question sees exactly what it wou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -60,8 +60,9 @@ def pack_question(model: LanguageModel, intent: str, answer: str, whole: bool) -
 
 
 def pack_begun(model: LanguageModel, intent: str) -> PackedQuestion:
-    """A question with the beginning of an answer that marks one thing, whichever that is."""
-    return pack_question(model, intent, named_answer(["x"]), False)
+    """A question with the beginning of an answer that marks one thing, whichever: up to [SEG]."""
+    begun = pack_question(model, intent, named_answer(["x"]), False)
+    return replace(begun, ids=[*begun.ids, model.vocabulary.seg])
 
 
 def pack(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,15 +16,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lisa_model.config import LisaConfig, preset
-from lisa_model.mask_head import MaskHead
+from lisa_model.mask_head import ImageFeatures, MaskHead
+from lisa_model.reference import Context, Reference, no_reference
 from training.tiny.losses import mask_iou, mask_losses, own_patches, patch_shares
 from training.tiny.name_space import COSINE_SCALE, name_vectors
 from training.tiny.patch_bank import gather, train_align
+from training.tiny.places import clicks, things_loss
 from training.tiny.steps import keep, learning_rate
-from training.tiny.views import ViewStore, view_windows
+from training.tiny.views import ViewBatch, ViewStore, view_windows
 
 # Length of the noise on a name's vector, in its own lengths: about how far the LLM's prompts are.
 PROMPT_NOISE = 0.6
+# Things of a view that a click alone tells, beside those that are named.
+CLICKED = 2
 
 
 def dense_alignment_loss(
@@ -59,6 +64,26 @@ def noisy_prompts(names: Tensor, category: Tensor, noise: float) -> Tensor:
     vectors = names[category]
     length = vectors.shape[-1] ** 0.5
     return F.normalize(vectors + noise * torch.randn_like(vectors) / length, dim=-1)
+
+
+def clicked(
+    head: MaskHead, features: ImageFeatures, prompts: Tensor, batch: ViewBatch
+) -> tuple[Reference | None, Context | None]:
+    """References and contexts of a batch: no words say which thing, a click does.
+
+    Args:
+        head: None comes back for one without references.
+        features: one row for each question.
+        prompts: (n, out_dim).
+        batch: the questions.
+    """
+    if not head.key_dim:
+        return None, None
+    assert features.grid is not None
+    reference = replace(no_reference(prompts, head.key_dim), generic=batch.generic.float())
+    context, _, _ = head.locate(features, prompts, reference)
+    own = own_patches(patch_shares(batch.target))
+    return reference, replace(context, point=clicks(context.point, own, features.grid.float()))
 
 
 def aligned_head(
@@ -112,7 +137,8 @@ def train(
     )
     for group in optimiser.param_groups:
         group["peak"] = group["lr"]
-    masks = store.batches(views=8, questions=5, absent=0.4, names=names, rng=rng)
+    anything = CLICKED if head.key_dim else 0
+    masks = store.batches(views=8, questions=5, anything=anything, absent=0.4, names=names, rng=rng)
     step = 0
     if state_file.exists():
         saved = torch.load(state_file, weights_only=True)
@@ -135,7 +161,9 @@ def train(
         with torch.autocast("cpu", torch.bfloat16):
             encoded = head.encode(batch.vision, batch.rgb, view_windows(batch.views))
             prompts = noisy_prompts(names, batch.category, PROMPT_NOISE)
-            logits, iou, similarity = head(encoded.select(batch.owner), prompts)
+            mine = encoded.select(batch.owner)
+            reference, context = clicked(head, mine, prompts, batch)
+            logits, iou, similarity = head(mine, prompts, reference, context)
         terms = {
             "dense": dense_alignment_loss(
                 encoded.aligned.float(),
@@ -145,7 +173,12 @@ def train(
                 names=names,
             )
         }
-        terms |= mask_losses(logits.float(), iou.float(), similarity.float(), batch.target)
+        named = ~batch.generic
+        terms |= mask_losses(
+            logits.float(), iou.float(), similarity.float()[named], batch.target, batch.kind[named]
+        )
+        if encoded.things is not None:
+            terms["things"] = 0.5 * things_loss(encoded.things.float(), batch.views)
         loss = torch.stack(list(terms.values())).sum()
         optimiser.zero_grad()
         loss.backward()

@@ -25,7 +25,10 @@ class ViewBatch:
         vision: (B, C, h, w) float32; rgb: (B, 3, 8h, 8w) float32 normalised.
         owner: (n,) view row of each question.
         category: (n,) taxonomy index of each question's target.
-        target: (n, 4h, 4w) soft masks; all zero where the category is absent on purpose.
+        generic: (n,) bool, any small thing will do: a click alone tells which.
+        target: (n, 4h, 4w) soft masks of one thing; all zero where the category is absent on
+            purpose.
+        kind: (n, 4h, 4w) the same of all things of its category in the view.
         views: the views, mirrored as the tensors are.
     """
 
@@ -33,7 +36,9 @@ class ViewBatch:
     rgb: Tensor
     owner: Tensor
     category: Tensor
+    generic: Tensor
     target: Tensor
+    kind: Tensor
     views: Sequence[LoadedView]
 
 
@@ -101,17 +106,24 @@ class ViewStore:
                 self.frames[path.stem] = open_views(path)
 
     def batches(
-        self, *, views: int, questions: int, absent: float, names: Tensor, rng: random.Random
+        self,
+        *,
+        views: int,
+        questions: int,
+        anything: int,
+        absent: float,
+        names: Tensor,
+        rng: random.Random,
     ) -> Iterator[ViewBatch]:
         """Endless batches; whole frames and crops alternate.
 
         Args:
             views: views a batch.
-            questions: at most this many a view.
+            questions: names, at most this many a view.
+            anything: small things that no name tells, at most this many a view.
             absent: share of questions for a category that is not in the frame.
             names: (categories, out_dim) of unit length, in taxonomy order.
         """
-        index = category_index()
         turn = 0
         while True:
             self.refresh()
@@ -127,30 +139,64 @@ class ViewStore:
             drawn = rng.sample(pool, min(views * 2, len(pool)))
             drawn = [v for v in drawn if v.shape == shape][:views]
             chosen = [v.read(mirrored=rng.random() < 0.5) for v in drawn]
-            owner: list[int] = []
-            category: list[int] = []
-            targets: list[Tensor] = []
-            for row, view in enumerate(chosen):
-                here = sorted({item["category"] for item in view.instances})
-                wanted: list[tuple[int, ...]] = []
-                for name in rng.sample(here, min(questions, len(here))):
-                    wanted.append(tuple(i["id"] for i in view.instances if i["category"] == name))
-                    category.append(index[name])
+            asked = []
+            for view in chosen:
                 frame = self.frames[view.view.frame][0]
-                everything = {item["category"] for item in frame.instances} | set(here)
-                while rng.random() < absent:
-                    if (gone := draw_absent(everything, names, rng)) is None:
-                        break
-                    wanted.append(())
-                    category.append(index[gone])
-                owner += [row] * len(wanted)
-                targets.append(target_masks(view.ids, wanted))
+                asked.append(_asked(view, frame, questions, anything, absent, names, rng))
+            pairs = list(zip(chosen, asked, strict=True))
+            flat = [one for group in asked for one in group]
             vision, rgb = view_tensors(chosen)
             yield ViewBatch(
                 vision,
                 rgb,
-                torch.tensor(owner),
-                torch.tensor(category),
-                torch.cat(targets),
-                chosen,
+                owner=torch.tensor([row for row, group in enumerate(asked) for _ in group]),
+                category=torch.tensor([one.category for one in flat]),
+                generic=torch.tensor([one.generic for one in flat]),
+                target=torch.cat(
+                    [target_masks(view.ids, [one.ids for one in group]) for view, group in pairs]
+                ),
+                kind=torch.cat(
+                    [target_masks(view.ids, [one.kind for one in group]) for view, group in pairs]
+                ),
+                views=chosen,
             )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One question about a view: taxonomy index, ids of the one meant and of all of its kind."""
+
+    category: int
+    ids: tuple[int, ...] = ()
+    kind: tuple[int, ...] = ()
+    generic: bool = False
+
+
+def _asked(
+    view: LoadedView,
+    frame: View,
+    questions: int,
+    anything: int,
+    absent: float,
+    names: Tensor,
+    rng: random.Random,
+) -> list[_Asked]:
+    """Questions about a view of a frame; arguments as for :meth:`ViewStore.batches`."""
+    index, out = category_index(), []
+    kinds: dict[str, list[int]] = {}
+    for item in view.instances:
+        kinds.setdefault(item["category"], []).append(item["id"])
+    for name in rng.sample(sorted(kinds), min(questions, len(kinds))):
+        meant = rng.choice(kinds[name])
+        out.append(_Asked(index[name], (meant,), tuple(kinds[name])))
+    categories = load_categories()
+    small = [one for one in view.instances if categories[one["category"]].role == "small"]
+    for item in rng.sample(small, min(anything, len(small))):
+        name = item["category"]
+        out.append(_Asked(index[name], (item["id"],), tuple(kinds[name]), generic=True))
+    everything = {item["category"] for item in frame.instances} | set(kinds)
+    while rng.random() < absent:
+        if (gone := draw_absent(everything, names, rng)) is None:
+            break
+        out.append(_Asked(index[gone]))
+    return out
