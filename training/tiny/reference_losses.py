@@ -38,11 +38,5 @@ def reference_losses(
     if pulled:
         asked = PULL * torch.tensor([pull for _, pull in pulled])
         found = pulls(reference)[[k for k, _ in pulled]]
-        # How far from the surface that the words name: only masks tell.
-        told = torch.ones_like(asked)
-        told[:, -1] -= torch.tensor(
-            [float(meant[k].generic and not pull[-1]) for k, pull in pulled]
-        )
-        miss = F.smooth_l1_loss(found, asked, reduction="none")
-        terms["pull"] = (told * miss).sum(1).mean()
+        terms["pull"] = F.smooth_l1_loss(found, asked, reduction="none").sum(1).mean()
     return terms

@@ -53,18 +53,3 @@ def test_directions_are_learnt_where_the_words_name_one(names):
     assert float(right["pull"]) == pytest.approx(0.0, abs=1e-6)
     silent = reference_losses(said, anchors, sure, meant, names)
     assert float(silent["pull"]) == pytest.approx(PULL - 0.5)
-
-
-def test_how_far_from_the_named_surface_is_left_to_the_masks(names):
-    said = no_reference(torch.ones(1, 16), KEY_DIM)
-    said = replace(said, reach=torch.tensor([[-PULL, 7.0]]))
-    anchors, sure = torch.ones(1, 2, 16), torch.zeros(1)
-
-    def pull(target: Target) -> float:
-        return float(reference_losses(said, anchors, sure, [target], names)["pull"])
-
-    nearest = Target(MUG, (1,), pull=pull_of(("on counter: 1, 2", "nearest(2)")), generic=True)
-    assert pull(nearest) == pytest.approx(0.0)
-    assert pull(replace(nearest, generic=False)) == pytest.approx(6.5)
-    between = replace(nearest, pull=pull_of(("on counter: 1, 2", "between(2, 9)")))
-    assert pull(between) == pytest.approx(8.5)
