@@ -40,6 +40,8 @@ from lisa_model.reference import (
     handicap,
     no_reference,
     patch_units,
+    shown_at,
+    spot,
 )
 
 UPSCALE = 4  # SAM's decoder answers at four times the feature grid
@@ -182,7 +184,7 @@ class MaskHead(nn.Module):
             self.reference_candidate = nn.Parameter(torch.tensor(6.0))
             # Cosines are 1 at most, and a frame has some 1,000 patches (e^7) that are no anchor.
             self.reference_anchor = nn.Parameter(torch.tensor(24.0))
-            self.reference_dense = nn.Conv2d(2, dim, 1, bias=False)
+            self.reference_dense = nn.Conv2d(3, dim, 1, bias=False)
             self.reference_sparse = nn.Linear(self.key_dim, dim)
             self.reference_point = nn.Linear(dim, dim, bias=False)
             # Silent at first: the head learns kinds of things before it tells them apart.
@@ -300,26 +302,31 @@ class MaskHead(nn.Module):
         """
         if reference is None and self.key_dim:
             reference = no_reference(prompt, self.key_dim)
-        if reference is None:
-            kind = wanted = self.similarity(features, prompt)
-        else:
-            context, appeals, kind = self.locate(features, prompt, reference, context)
+        like = F.normalize(prompt, dim=1)
+        if reference is not None:
+            context, appeals, candidate = self.locate(features, prompt, reference, context)
             less = handicap(appeals, context.best)
-            wanted = kind + less
-            # Squashed: a handicap may be any size, and from some on it is all the same.
-            cues = torch.stack([torch.tanh(less / 4), torch.sigmoid(wanted)], dim=1)
-            said = self.reference_sparse(reference.which) + self._click(features, context.point)
+            wanted = candidate + less
+            at = self._clicked(features, context.point)
+            # Where any thing will do, its kind is what the click shows.
+            told = reference.generic.to(like.dtype)[:, None]
+            like = (1.0 - told) * like + told * shown_at(features.aligned, at).to(like.dtype)
+        kind = self.similarity(features, like)
         # The contrast against the best patch says "one of the candidates" apart from "nothing".
         contrast = kind - kind.flatten(1).amax(1)[:, None, None]
         dense = self.dense_prompt(torch.stack([kind, contrast], dim=1))
         grid = (features.embedding.shape[-2], features.embedding.shape[-1])
-        sparse = self.sparse_prompt(F.normalize(prompt, dim=1) * prompt.shape[1] ** 0.5)
-        sparse = sparse.unsqueeze(1)
-        if reference is not None:
-            dense = dense + self.reference_dense(cues)
-            # Where any thing will do, the prompt tells no kind.
-            told = (1.0 - reference.generic.to(sparse.dtype))[:, None, None]
-            sparse = torch.cat([told * sparse, said.unsqueeze(1)], dim=1)
+        sparse = self.sparse_prompt(like * prompt.shape[1] ** 0.5).unsqueeze(1)
+        if reference is None:
+            wanted = kind
+        else:
+            # Squashed: a handicap may be any size, and from some on it is all the same.
+            cues = [torch.tanh(less / 4), torch.sigmoid(wanted), spot(at, *grid)]
+            dense = dense + self.reference_dense(torch.stack(cues, dim=1))
+            click = self.position.forward_with_coords(at[:, None], grid)[:, 0]
+            said = self.reference_sparse(reference.which)
+            said = said + self.reference_point(click.to(said.dtype))
+            sparse = torch.cat([sparse, said.unsqueeze(1)], dim=1)
         logits, iou = self.decoder.predict_fine(
             embedding=features.embedding,
             position=self.position(grid).unsqueeze(0).to(features.embedding.dtype),
@@ -329,15 +336,12 @@ class MaskHead(nn.Module):
         )
         return logits, iou, wanted
 
-    def _click(self, features: ImageFeatures, point: Tensor) -> Tensor:
-        """Token (n, dim) for a place (n, 2) of the whole frame, encoded as SAM does its clicks."""
+    def _clicked(self, features: ImageFeatures, point: Tensor) -> Tensor:
+        """Places (n, 2) of the whole frame in columns and rows of a view's patches."""
         assert features.grid is not None
-        size = (features.grid.shape[-2], features.grid.shape[-1])
         # A place outside a closer look is beyond its edge, no matter how far.
-        sides = point.new_tensor([size[1], size[0]])
-        at = patch_units(point, features.grid.float()).clamp(-0.5 * sides, 1.5 * sides)
-        encoded = self.position.forward_with_coords(at[:, None], size)[:, 0]
-        return self.reference_point(encoded.to(self.reference_point.weight.dtype))
+        sides = point.new_tensor([features.grid.shape[-1], features.grid.shape[-2]])
+        return patch_units(point, features.grid.float()).clamp(-0.5 * sides, 1.5 * sides)
 
 
 def key_dim(head: MaskHeadConfig) -> int:

@@ -234,6 +234,31 @@ def patch_units(point: Tensor, grid: Tensor) -> Tensor:
     return (point - first) / (last - first) * (sides - 1) + 0.5
 
 
+def shown_at(patches: Tensor, at: Tensor) -> Tensor:
+    """What the patches (n, c, h, w) at places ``at`` show: (n, c); beyond the edge, at the edge.
+
+    Args:
+        patches: of views.
+        at: (n, 2) columns and rows, see :func:`patch_units`.
+    """
+    rows, columns = patches.shape[-2:]
+    x = at[:, 0].floor().long().clamp(0, columns - 1)
+    y = at[:, 1].floor().long().clamp(0, rows - 1)
+    return patches[torch.arange(len(at), device=at.device), :, y, x]
+
+
+def spot(at: Tensor, rows: int, columns: int) -> Tensor:
+    """A bump of one patch's width at places (n, 2) of a view: (n, rows, columns), at most 1.
+
+    Args:
+        at: columns and rows, see :func:`patch_units`.
+        rows, columns: of the view.
+    """
+    x = torch.arange(columns, device=at.device) + 0.5 - at[:, :1]
+    y = torch.arange(rows, device=at.device) + 0.5 - at[:, 1:]
+    return torch.exp(-0.5 * (x.square()[:, None, :] + y.square()[:, :, None]))
+
+
 def handicap(appeals: Tensor, best: Tensor) -> Tensor:
     """What a patch loses to the best candidate: (n, h, w), 0 where it is as appealing.
 

@@ -106,7 +106,7 @@ def test_an_untrained_reference_speaks_only_through_its_token(choosy):
 
 def test_the_decoder_sees_a_click(choosy):
     features = choosy.encode(*inputs(1)).select(torch.tensor([0]))
-    prompt, said = torch.randn(1, 16), reference(choosy)
+    prompt, said = torch.randn(1, 16), replace(reference(choosy), generic=torch.zeros(1))
     context, _, _ = choosy.locate(features, prompt, said)
     assert (context.point == features.grid[0].flatten(1).T).all(1).any(), "it is a patch's place"
     elsewhere = replace(context, point=-context.point + 0.1)
@@ -116,6 +116,22 @@ def test_the_decoder_sees_a_click(choosy):
     clicked = choosy(features, prompt, said, context)[0]
     assert not torch.equal(clicked, before)
     assert not torch.equal(choosy(features, prompt, said, elsewhere)[0], clicked)
+
+
+def test_where_any_thing_will_do_the_click_tells_its_kind(choosy):
+    features = choosy.encode(*inputs(1)).select(torch.tensor([0]))
+    words, others = torch.randn(2, 1, 16)
+    any_thing = replace(reference(choosy), generic=torch.ones(1))
+    context, _, _ = choosy.locate(features, words, any_thing)
+    marked, _, _ = choosy(features, words, any_thing, context)
+    torch.testing.assert_close(choosy(features, others, any_thing, context)[0], marked)
+    # Its cues aside, it is as if that were the prompt.
+    here = (features.grid[0] == context.point[0, :, None, None]).all(0)
+    like = features.aligned[0][:, here].T
+    named = replace(any_thing, generic=torch.zeros(1))
+    torch.testing.assert_close(choosy(features, like, named, context)[0], marked)
+    elsewhere = replace(context, point=-context.point + 0.1)
+    assert not torch.allclose(choosy(features, words, any_thing, elsewhere)[0], marked)
 
 
 def test_keys_hold_colour_and_place_as_they_are(choosy):

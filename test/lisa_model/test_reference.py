@@ -1,5 +1,6 @@
 """Which one is meant: each cue by itself, on a row of patches."""
 
+import pytest
 import torch
 
 from lisa_model.reference import (
@@ -16,6 +17,8 @@ from lisa_model.reference import (
     joined,
     no_reference,
     patch_units,
+    shown_at,
+    spot,
 )
 
 WEIGHT = torch.tensor(6.0)
@@ -147,3 +150,15 @@ def test_rows_are_picked_and_joined():
     again = joined([whole.select(slice(0, 2)), whole.select(torch.tensor([2, 3, 4]))])
     torch.testing.assert_close(again.anchors, anchors)
     torch.testing.assert_close(again.generic, generic)
+
+
+def test_what_a_place_shows_and_where_it_is():
+    patches = torch.arange(24.0).view(1, 2, 3, 4).expand(3, -1, -1, -1)
+    at = torch.tensor([[1.2, 2.9], [-5.0, 0.5], [9.0, 9.0]])
+    assert shown_at(patches, at).tolist() == [[9, 21], [0, 12], [11, 23]]
+    bump = spot(torch.tensor([[1.5, 2.5], [-5.0, 0.5], [2.5, 1.5]]), 3, 4)
+    assert bump.shape == (3, 3, 4)
+    assert float(bump[0, 2, 1]) == 1.0
+    assert float(bump[0, 2, 2]) == pytest.approx(float(torch.tensor(-0.5).exp()))
+    assert float(bump[1].max()) < 1e-6
+    assert int(bump[2].argmax()) == 6
