@@ -359,6 +359,15 @@ def pulls(reference: Reference) -> Tensor:
     return torch.cat([along, reference.reach], dim=1)
 
 
+def tints(reference: Reference) -> Tensor:
+    """How a reference's appeal grows with a patch's mean red, green and blue: (n, 3).
+
+    In :data:`lisa_model.reference.APPEAL_SCALE` logits for a unit of the normalised picture.
+    """
+    at = -PLACE_CHANNELS - COLOUR_CHANNELS
+    return reference.which[:, at : at + 3] * PLAIN_SCALE / reference.which.shape[1] ** 0.5
+
+
 def colour(rgb: Tensor, grid: Sequence[int]) -> Tensor:
     """Mean and deviation of a picture (B, 3, H, W) in each cell of a grid: (B, 6, h, w)."""
     size = (grid[0], grid[1])

@@ -16,6 +16,7 @@ from training.household.taxonomy import category_index
 from training.tiny.features import View
 from training.tiny.packing import PackedQuestion, pack_begun, pack_question
 from training.tiny.question_store import SIDED, QuestionStore, spoken_answer
+from training.tiny.tints import Tint, tint_of
 
 # Share of frames that are also asked something that no thing answers.
 SMALL_TALK_SHARE = 0.5
@@ -48,6 +49,7 @@ class Target:
         anchors: taxonomy indices of the things that help to tell which; -1 for none.
         generic: the words fit any thing, so that they do not tell the category.
         pull: one of :data:`PULLS`; None where the words name no direction.
+        tint: one of :data:`training.tiny.tints.TINTS`; None where no colour decides.
     """
 
     category: int
@@ -55,6 +57,7 @@ class Target:
     anchors: tuple[int, ...] = (-1,) * ANCHORS
     generic: bool = False
     pull: tuple[float, ...] | None = None
+    tint: Tint | None = None
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,8 @@ def ask(
         packed = pack_question(model.language, question.text, spoken_answer(question), True)
         anchors, generic = anchors_of(question.proof, view.instances)
         pairs = zip(question.categories, question.targets, strict=False)
-        pull = pull_of(question.proof)
-        targets = (Target(index[name], ids, anchors, generic, pull) for name, ids in pairs)
+        pull, tint = pull_of(question.proof), tint_of(question.proof)
+        targets = (Target(index[name], ids, anchors, generic, pull, tint) for name, ids in pairs)
         out.append(Asked(packed, tuple(targets)))
         if not question.targets:
             out.append(asked_in_vain(model, question))

@@ -32,7 +32,7 @@ class Recipe:
     text_steps: int = 1200
     align_steps: int = 1000
     vision_steps: int = 2500
-    joint_steps: int = 1200
+    joint_steps: int = 600
     crops: int = 1
     passes: int = 3
     calibration: int = 600

@@ -8,13 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lisa_model.mask_head import pulls
+from lisa_model.mask_head import pulls, tints
 from lisa_model.reference import Reference
 from training.tiny.joint_questions import Target
 from training.tiny.name_space import COSINE_SCALE
 
 # How strong a pull is to be, to begin with: 20 logits a unit; the picture is 2 units wide.
 PULL = 2.0
+# How strongly a colour tells: strong colours are some 3 units apart.
+TINT = 0.5
 
 
 def reference_losses(
@@ -34,9 +36,13 @@ def reference_losses(
     terms = {"generic": 0.5 * F.binary_cross_entropy_with_logits(generic, open_)}
     if there.any():
         terms["anchor"] = 0.5 * F.cross_entropy(cosine, wanted[there], label_smoothing=0.05)
-    pulled = [(k, one.pull) for k, one in enumerate(meant) if one.pull is not None]
-    if pulled:
-        asked = PULL * torch.tensor([pull for _, pull in pulled])
-        found = pulls(reference)[[k for k, _ in pulled]]
-        terms["pull"] = F.smooth_l1_loss(found, asked, reduction="none").sum(1).mean()
+    for name, found, strength, told in (
+        ("pull", pulls(reference), PULL, [one.pull for one in meant]),
+        ("tint", tints(reference), TINT, [one.tint for one in meant]),
+    ):
+        if rows := [k for k, direction in enumerate(told) if direction is not None]:
+            # On one scale: a tint is a smaller number than a pull, and tells as much.
+            asked = PULL * torch.tensor([told[k] for k in rows])
+            miss = F.smooth_l1_loss(PULL / strength * found[rows], asked, reduction="none")
+            terms[name] = miss.sum(1).mean()
     return terms

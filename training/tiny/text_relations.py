@@ -14,11 +14,13 @@ from training.homereason.related import OF_FURNITURE, RANKS
 from training.household.taxonomy import Split, category_index, load_categories
 from training.tiny.joint_questions import PULLS, Target, anchor_slots
 from training.tiny.text_pairs import phrase
+from training.tiny.tints import TINTS
 
-# Shares of intents about things on a surface, and about things of one kind by themselves; the
-# others compare with a second thing.
+# Shares of intents about things on a surface, about things of one kind by themselves, and about
+# their colour; the others compare with a second thing.
 SURFACE_SHARE = 0.45
-AMONG_SHARE = 0.2
+AMONG_SHARE = 0.15
+COLOUR_SHARE = 0.12
 # Relations of things on a surface that name others of them.
 COMPARING = (*RANKS, "between")
 
@@ -34,12 +36,13 @@ def draw_relation(split: Split, rng: random.Random, explicit_share: float) -> tu
     roll = rng.random()
     if roll < SURFACE_SHARE:
         return _on_surface(split, rng)
+    if roll > 1.0 - COLOUR_SHARE:
+        return _coloured(split, rng, explicit_share)
     table = wording.AMONG if roll < SURFACE_SHARE + AMONG_SHARE else wording.PAIR
     name = rng.choice(sorted(table))
     index = category_index()
     small = _with_role("small")
-    while (x := phrase(category := rng.choice(small), split, rng, explicit_share)) is None:
-        pass
+    category, x = _meant(split, rng, explicit_share)
     others = [one for one in small if one != category]
     pool = _with_role("support") if name in OF_FURNITURE else others
     used = rng.sample(pool, _compared(name)) if table is wording.PAIR else []
@@ -59,6 +62,28 @@ def _on_surface(split: Split, rng: random.Random) -> tuple[Target, str]:
     anchors = anchor_slots([index[one] for one in used], support)
     # Any thing will do: the category says nothing.
     return Target(0, (), anchors, generic=True, pull=PULLS.get(name)), text
+
+
+def _coloured(split: Split, rng: random.Random, explicit_share: float) -> tuple[Target, str]:
+    colour = rng.choice(sorted(TINTS))
+    while True:
+        category, x = _meant(split, rng, explicit_share)
+        if x.startswith("the "):
+            name = x.removeprefix("the ")
+            text = wording.draw(wording.COLOURED, split, rng, colour=colour, name=name)
+        elif x.startswith("something "):
+            text = wording.draw(wording.COLOURED_PURPOSE, split, rng, colour=colour, x=x)
+        else:
+            continue
+        return Target(category_index()[category], (), tint=TINTS[colour]), text
+
+
+def _meant(split: Split, rng: random.Random, explicit_share: float) -> tuple[str, str]:
+    """A small thing, and what it is called: its name with the article, or a purpose."""
+    small = _with_role("small")
+    while (x := phrase(category := rng.choice(small), split, rng, explicit_share)) is None:
+        pass
+    return category, x
 
 
 def _compared(name: str) -> int:

@@ -4,11 +4,12 @@ import pytest
 import torch
 from random_names import random_names
 
-from lisa_model.mask_head import PLAIN_SCALE, pulls
+from lisa_model.mask_head import PLAIN_SCALE, pulls, tints
 from lisa_model.reference import no_reference
 from training.household.taxonomy import load_categories
 from training.tiny.joint_questions import Target, pull_of
-from training.tiny.reference_losses import PULL, reference_losses
+from training.tiny.reference_losses import PULL, TINT, reference_losses
+from training.tiny.tints import TINTS
 
 MUG = list(load_categories()).index("mug")
 KEY_DIM = 4 + 16
@@ -53,3 +54,17 @@ def test_directions_are_learnt_where_the_words_name_one(names):
     assert float(right["pull"]) == pytest.approx(0.0, abs=1e-6)
     silent = reference_losses(said, anchors, sure, meant, names)
     assert float(silent["pull"]) == pytest.approx(PULL - 0.5)
+
+
+def test_colours_are_learnt_where_one_decides(names):
+    meant = [Target(MUG, (1,), tint=TINTS["red"]), Target(MUG, (2,))]
+    said = no_reference(torch.ones(2, 16), KEY_DIM)
+    which = said.which.clone()
+    which[0, -16:-13] = TINT * torch.tensor(TINTS["red"]) * KEY_DIM**0.5 / PLAIN_SCALE
+    told = replace(said, which=which)
+    torch.testing.assert_close(tints(told)[0], TINT * torch.tensor(TINTS["red"]))
+    anchors, sure = torch.ones(2, 2, 16), torch.zeros(2)
+    right = reference_losses(told, anchors, sure, meant, names)
+    assert float(right["tint"]) == pytest.approx(0.0, abs=1e-6)
+    silent = reference_losses(said, anchors, sure, meant, names)
+    assert float(silent["tint"]) > 1.0

@@ -9,6 +9,7 @@ from training.homereason.knowledge import COUNTER
 from training.household.taxonomy import load_categories
 from training.tiny.joint_questions import PULLS
 from training.tiny.text_relations import draw_relation
+from training.tiny.tints import TINTS
 
 CATEGORIES = list(load_categories())
 
@@ -51,6 +52,15 @@ def test_on_a_surface_any_thing_will_do():
     supports = [one.id for one in load_categories().values() if one.role == "support"]
     told = [name for one in (COUNTER, *supports) for name in names.names_of(one)]
     assert all(any(name in text for name in told) for _, text in generic)
+
+
+def test_colours_are_named_and_told_apart():
+    coloured = [(target, text) for target, text in drawn(count=1500) if target.tint is not None]
+    assert 0.08 < len(coloured) / 1500 < 0.16
+    assert {target.tint for target, _ in coloured} == set(TINTS.values())
+    names_of = {tint: name for name, tint in TINTS.items()}
+    assert all(names_of[target.tint] in text for target, text in coloured)
+    assert all(target.pull is None and not target.generic for target, _ in coloured)
 
 
 def test_left_and_right_are_worded_apart():
