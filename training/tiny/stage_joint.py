@@ -323,6 +323,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=recipe.steps)
     parser.add_argument("--frames", type=int, default=recipe.frames)
     parser.add_argument("--questions-each", type=int, default=recipe.questions)
+    parser.add_argument("--language-rate", type=float, default=recipe.language_rate)
     parser.add_argument("--head-rate", type=float, default=recipe.head_rate)
     parser.add_argument("--seed", type=int, default=recipe.seed)
     parser.add_argument("--no-compile", action="store_true", help="where no C++ compiler is")
@@ -333,6 +334,7 @@ def main() -> None:
             steps=args.steps,
             frames=args.frames,
             questions=args.questions_each,
+            language_rate=args.language_rate,
             head_rate=args.head_rate,
             seed=args.seed,
         ),
