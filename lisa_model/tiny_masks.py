@@ -149,23 +149,25 @@ def best_guess(
         before_pass: called before each closer look; what it raises ends the search.
     """
     height, width = image.shape[:2]
-    head, context, odds = model.mask_head, None, None
+    head, context, less = model.mask_head, None, None
     if reference is None and head.key_dim:
         reference = no_reference(prompt, head.key_dim)
     if reference is not None:
         context, appeals, _ = head.locate(seen.features, prompt, reference)
-        odds = upsample(handicap(appeals, context.best).clamp(max=0.0), height, width)
+        less = handicap(appeals, context.best).clamp(max=0.0)
     small, iou, similarity = head(seen.features, prompt, reference, context)
     whole = upsample(small, height, width)
     best = Guess(whole, float(iou[0]), appearance(seen.features.aligned[0], small[0]))
     if not patches or not model.config.zoom_candidates:
         return best
     peaks = upsample(similarity, height, width)
+    # How much less than the best place each is what the words mean, as a share.
+    share = None if less is None else np.exp(upsample(less, height, width))
     windows: list[CropWindow] = []
     most = worth(best)
-    place = heaviest_place(whole) if context is None else pixel(context.point[0], height, width)
+    first = heaviest_place(whole) if context is None else pixel(context.point[0], height, width)
     for _ in range(model.config.zoom_candidates):
-        place = place or next_place(peaks, windows)
+        place = next_place(peaks, windows) if windows or first is None else first
         window = None if place is None else window_at(whole, place)
         if place is None or window is None or (windows and most >= CONFIDENT):
             break
@@ -173,12 +175,10 @@ def best_guess(
         if windows and context is not None:  # another place: as if it were the one that is meant
             context = replace(context, point=context.point.new_tensor([unit(place, height, width)]))
         closer = look_closer(model, image, window, prompt, patches, reference, context)[0]
-        # How much less it is what the words mean than the best place.
-        share = 1.0 if odds is None else float(np.exp(odds[place[1], place[0]]))
-        if (value := share * worth(closer)) > most:
+        value = worth(closer) * (1.0 if share is None else float(share[place[1], place[0]]))
+        if value > most:
             best, most = closer.in_frame(window, whole), value
         windows.append(window)
-        place = None
     return best
 
 

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lisa_model.reference import best_place
-from training.household.taxonomy import load_categories
 from training.tiny.features import LoadedView, target_masks
 from training.tiny.losses import patch_shares
+from training.tiny.views import small_things
 
 
 def things_loss(things: Tensor, views: Sequence[LoadedView]) -> Tensor:
@@ -19,11 +19,10 @@ def things_loss(things: Tensor, views: Sequence[LoadedView]) -> Tensor:
 
     Furniture is no such thing, and patches on an outline do not count.
     """
-    categories = load_categories()
     targets = []
     for view in views:
-        small = [i["id"] for i in view.instances if categories[i["category"]].role == "small"]
-        targets.append(patch_shares(target_masks(view.ids, [tuple(small)]))[0])
+        small = tuple(item["id"] for item in small_things(view))
+        targets.append(patch_shares(target_masks(view.ids, [small]))[0])
     share = torch.stack(targets)
     clear = (share >= 0.5) | (share == 0.0)
     loss = F.binary_cross_entropy_with_logits(things, (share >= 0.5).float(), reduction="none")

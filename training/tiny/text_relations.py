@@ -41,9 +41,8 @@ def draw_relation(split: Split, rng: random.Random, explicit_share: float) -> tu
     table = wording.AMONG if roll < SURFACE_SHARE + AMONG_SHARE else wording.PAIR
     name = rng.choice(sorted(table))
     index = category_index()
-    small = _with_role("small")
     category, x = _meant(split, rng, explicit_share)
-    others = [one for one in small if one != category]
+    others = [one for one in _with_role("small") if one != category]
     pool = _with_role("support") if name in OF_FURNITURE else others
     used = rng.sample(pool, _compared(name)) if table is wording.PAIR else []
     clause = not x.startswith("the ")

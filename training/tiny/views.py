@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,6 +54,12 @@ def view_tensors(views: Sequence[LoadedView]) -> tuple[Tensor, Tensor]:
 def view_windows(views: Sequence[LoadedView]) -> Tensor:
     """(B, 4) windows of views in their frames, see :meth:`lisa_model.mask_head.MaskHead.encode`."""
     return torch.tensor([view.window for view in views])
+
+
+def small_things(view: LoadedView) -> list[dict[str, Any]]:
+    """Instances of a view that are no furniture."""
+    categories = load_categories()
+    return [one for one in view.instances if categories[one["category"]].role == "small"]
 
 
 # So many of the names nearest to a thing's are what it could be mistaken for.
@@ -189,8 +196,7 @@ def _asked(
     for name in rng.sample(sorted(kinds), min(questions, len(kinds))):
         meant = rng.choice(kinds[name])
         out.append(_Asked(index[name], (meant,), tuple(kinds[name])))
-    categories = load_categories()
-    small = [one for one in view.instances if categories[one["category"]].role == "small"]
+    small = small_things(view)
     for item in rng.sample(small, min(anything, len(small))):
         name = item["category"]
         out.append(_Asked(index[name], (item["id"],), tuple(kinds[name]), generic=True))

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 from cached_frame import CHANNELS, cached_frame
+from random_names import random_names
 
 from lisa_model.config import MaskHeadConfig, preset
-from training.household.taxonomy import load_categories
 from training.tiny import stage_vision
 
 OUT_DIM = 16
@@ -21,9 +21,7 @@ CONFIG = replace(
 
 @pytest.fixture
 def train(tmp_path, monkeypatch):
-    vectors = torch.randn(len(load_categories()), OUT_DIM, generator=torch.Generator())
-    names = torch.nn.functional.normalize(vectors, dim=1)
-    monkeypatch.setattr(stage_vision, "name_vectors", lambda _: names)
+    monkeypatch.setattr(stage_vision, "name_vectors", random_names)
     features = tmp_path / "features"
     features.mkdir()
     cached_frame(features)
