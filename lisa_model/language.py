@@ -139,6 +139,7 @@ class LanguageModel(nn.Module):
     ) -> None:
         super().__init__()
         self.vocabulary = vocabulary
+        self.presence_weight = config.presence_weight
         self.base: Any = base
         for parameter in base.parameters():
             parameter.requires_grad_(False)
@@ -236,27 +237,27 @@ class LanguageModel(nn.Module):
             use_cache=cache is not None,
         ).last_hidden_state
 
-    def prompts(self, states: Tensor, log_presence: Tensor | None = None) -> Tensor:
-        """Gamma: states that predict a [SEG] (n, llm_dim) -> prompts (n, out_dim).
+    def blended(self, raw: Tensor, log_presence: Tensor | None) -> Tensor:
+        """[SEG] prompts: raw ones (..., out_dim) read as blends of concepts; as they are without a
+        codebook.
 
         Args:
             log_presence: (n or 1, concepts) log-probability that the image shows each, see
                 ``MaskHead.log_presence``. With it the blend is P(concept | intent) times
-                P(shown | image): of two readings of an intent, the visible one wins.
-        """
-        return self.blended(self.raw_prompts(states), log_presence)
-
-    def blended(self, raw: Tensor, log_presence: Tensor | None) -> Tensor:
-        """Raw prompts (..., out_dim) read as blends of concepts; as they are without a codebook.
-
-        ``log_presence`` as for :meth:`prompts`.
+                P(shown | image) to the power of ``presence_weight``: of two readings of an intent,
+                the visible one wins.
         """
         if self.codebook is None:
             return raw
-        logits = self.concept_logits(raw)
-        if log_presence is not None:
-            logits = logits + log_presence.float()
-        return torch.softmax(logits, dim=-1) @ self.codebook.float()
+        shares = torch.softmax(self.blended_logits(raw, log_presence), dim=-1)
+        return shares @ self.codebook.float()
+
+    def blended_logits(self, raw: Tensor, log_presence: Tensor | None) -> Tensor:
+        """Logits of the concepts (..., concepts) that :meth:`blended` blends, in float32."""
+        logits = self.concept_logits(raw).float()
+        if log_presence is None:
+            return logits
+        return logits + self.presence_weight * log_presence.float()
 
     def references(
         self, states: Tensor, log_presence: Tensor | None = None
@@ -264,7 +265,7 @@ class LanguageModel(nn.Module):
         """Which things states that predict a [SEG] (n, llm_dim) mean; None for a model without.
 
         Args:
-            log_presence: as for :meth:`prompts`; anchors are read like prompts.
+            log_presence: as for :meth:`blended`; anchors are read like prompts.
 
         Returns:
             references, their anchors before the codebook (n, ANCHORS, out_dim), and the logit (n,)

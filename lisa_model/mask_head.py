@@ -145,6 +145,7 @@ class MaskHead(nn.Module):
     def __init__(self, *, config: LisaConfig) -> None:
         super().__init__()
         head = config.mask_head
+        self.presence_cell = config.presence_cell
         dim, fine = head.dim, head.dim // 8
         self.neck = nn.Sequential(
             nn.Conv2d(config.vision_dim, dim, 1, bias=False),
@@ -229,7 +230,9 @@ class MaskHead(nn.Module):
         return cosine * self.similarity_scale + self.similarity_bias
 
     def log_presence(self, features: ImageFeatures, codebook: Tensor) -> Tensor:
-        """How sure the best patch of each image is of each concept.
+        """How sure the best place of each image is of each concept.
+
+        A place is a square of ``presence_cell`` patches a side: one patch is taken for anything.
 
         Args:
             features: of B images.
@@ -240,7 +243,12 @@ class MaskHead(nn.Module):
         """
         concepts = F.normalize(codebook.float(), dim=-1)
         cosine = torch.einsum("kc,bchw->bkhw", concepts, features.aligned.float())
-        return (PRESENCE_SCALE * cosine).log_softmax(1).flatten(2).amax(2)
+        shown = (PRESENCE_SCALE * cosine).log_softmax(1)
+        if self.presence_cell > 1:
+            rows, columns = (min(self.presence_cell, side) for side in shown.shape[-2:])
+            mean = F.avg_pool2d(shown.exp(), (rows, columns), stride=1)
+            shown = mean.clamp(min=torch.finfo(mean.dtype).tiny).log()
+        return shown.flatten(2).amax(2)
 
     def locate(
         self,

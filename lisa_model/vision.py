@@ -137,6 +137,7 @@ class VisualProjector(nn.Module):
         super().__init__()
         self.grid = config.visual_tokens
         self.inputs = config.visual_inputs
+        self.length = config.visual_length
         channels = {
             "vision": 2 * config.vision_dim,
             "aligned": config.out_dim,
@@ -176,4 +177,7 @@ class VisualProjector(nn.Module):
             pooled.append(colour(rgb.float(), self.grid))
         if "place" in self.inputs:
             pooled.append(place(None, len(vision), self.grid, vision))
-        return self.layers(torch.cat(pooled, dim=1).flatten(2).transpose(1, 2))
+        tokens: Tensor = self.layers(torch.cat(pooled, dim=1).flatten(2).transpose(1, 2))
+        if self.length:
+            tokens = self.length * F.rms_norm(tokens, tokens.shape[-1:])
+        return tokens

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -36,3 +37,9 @@ def test_sizes_are_checked():
 def test_blocks_are_numbered_from_one_in_order(layers):
     with pytest.raises(ValueError, match="vision_layers"):
         LisaConfig.from_dict(preset("lisa-tiny").to_dict() | {"vision_layers": layers})
+
+
+@pytest.mark.parametrize(("field", "value"), [("presence_weight", -0.5), ("presence_cell", 0)])
+def test_how_presence_counts_is_checked(field, value):
+    with pytest.raises(ValueError, match=f"{field} must be at least"):
+        replace(preset("lisa-tiny"), **{field: value})

@@ -48,6 +48,24 @@ def test_similarity_is_a_scaled_cosine(head):
     assert similarity.max() <= expected + 1e-4
 
 
+def test_a_concept_is_there_where_one_place_shows_it():
+    head = small_head(vision_dim=24).eval()
+    head.presence_cell = 1
+    features = head.encode(*inputs())
+    codebook = torch.stack([features.aligned[0, :, 2, 3], -features.aligned[0, :, 2, 3]])
+    there = head.log_presence(features, codebook)
+    assert there.shape == (2, 2)
+    assert there[0, 0] > -0.01, "nothing else is as like it"
+    # One patch of four says it, and the others less.
+    head.presence_cell = 2
+    calmer = head.log_presence(features, codebook)
+    assert (calmer <= there + 1e-5).all()
+    assert calmer[0, 0] < there[0, 0]
+    tiny = head.log_presence(head.encode(*inputs(1, 1, 1)), codebook)
+    head.presence_cell = 1
+    torch.testing.assert_close(tiny, head.log_presence(head.encode(*inputs(1, 1, 1)), codebook))
+
+
 def test_the_prompt_and_the_stem_both_reach_the_mask(head):
     vision, rgb = inputs()
     features = head.encode(vision, rgb)

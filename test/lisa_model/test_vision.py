@@ -133,6 +133,26 @@ def test_a_token_hears_colour_place_and_what_the_mask_head_sees():
     assert len(tokens[0].unique(dim=0)) == 24, "each place is a token of its own"
 
 
+def test_visual_tokens_are_as_long_as_the_configuration_says():
+    config = replace(preset("lisa-tiny"), visual_inputs=("vision",), visual_length=0.5)
+    projector = VisualProjector(config=config)
+    for loud in (0.1, 30.0):
+        tokens = projector(loud * torch.randn(2, config.vision_dim, 30, 40))
+        assert torch.allclose(tokens.square().mean(-1).sqrt(), torch.tensor(0.5), atol=1e-3)
+
+
+def test_visual_tokens_of_free_length_tell_how_loud_the_picture_is():
+    config = replace(preset("lisa-tiny"), visual_inputs=("vision",), visual_length=0.0)
+    projector = VisualProjector(config=config)
+    quiet = torch.randn(2, config.vision_dim, 30, 40)
+    assert projector(30 * quiet).norm() > 5 * projector(quiet).norm()
+
+
+def test_a_negative_visual_length_is_refused():
+    with pytest.raises(ValueError, match="visual_length must be at least 0"):
+        replace(preset("lisa-tiny"), visual_length=-0.1)
+
+
 def test_unknown_visual_inputs_are_refused():
     with pytest.raises(ValueError, match="visual_inputs"):
         replace(preset("lisa-tiny"), visual_inputs=("vision", "sound"))

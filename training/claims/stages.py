@@ -22,13 +22,14 @@ from training.experiments.runs import Run
 from training.experiments.stages import DEVICE, MAX_NEW_TOKENS, Carried
 from training.homereason.files import read_questions
 from training.household.taxonomy import category_index
+from training.tiny.joint_questions import Target
 from training.tiny.question_store import QuestionStore
 
 DTYPE = "bfloat16"
 
 
-def referring_intents(places: Places) -> Callable[[random.Random], tuple[int, str]]:
-    """Draws words of referring questions that name their thing: (category index, text).
+def referring_intents(places: Places) -> Callable[[random.Random], tuple[Target, str]]:
+    """Draws words of referring questions that name their thing: (thing, text).
 
     "The leftmost thing on the table" tells nobody what it is without the picture, so such
     questions are left to the joint stage.
@@ -38,7 +39,7 @@ def referring_intents(places: Places) -> Callable[[random.Random], tuple[int, st
     """
     index = category_index()
     found = [
-        (index[one.categories[0]], one.text)
+        (Target(index[one.categories[0]], ()), one.text)
         for path in places.questions
         for one in read_questions(path)
         if one.targets and family_of(one) is Family.REFERRING and subject(one) == one.categories[0]

@@ -50,17 +50,17 @@ def weigh_presence(language: LanguageModel, weight: float | None) -> None:
 
     Args:
         language: with a codebook; changed in place.
-        weight: of log-presence beside the intent's logits; None for gamma's output alone.
+        weight: of log-presence, as a multiple of the model's own; None for gamma's output alone.
     """
-    blend = language.prompts
+    if weight is not None:
+        language.presence_weight *= weight
+        return
 
-    def prompts(states: Tensor, log_presence: Tensor | None = None) -> Tensor:
-        if weight is None:
-            return language.raw_prompts(states)
-        return blend(states, None if log_presence is None else weight * log_presence)
+    def unread(raw: Tensor, log_presence: Tensor | None) -> Tensor:
+        return raw
 
     # On this object only: inference has no such option, and needs none.
-    language.prompts = prompts  # type: ignore[method-assign]
+    language.blended = unread  # type: ignore[method-assign]
 
 
 class Areas:

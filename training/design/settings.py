@@ -22,9 +22,9 @@ class Setting:
         name: of its run.
         label: in the tables.
         change: values of :data:`FIELDS` in place of the model's own.
-        presence: weight of what is visible in the [SEG] prompt's blend of concepts: logits + weight
-            x log-presence. 1 is the model as it is trained, 0 leaves the picture out; None leaves
-            out the codebook too, as in the paper.
+        presence: weight of what is visible in the [SEG] prompt's blend of concepts, as a multiple
+            of the model's own; 0 leaves the picture out; None leaves out the codebook too, as in
+            the paper.
         dtype: float32 or bfloat16.
     """
 
@@ -75,8 +75,8 @@ _OTHERS = (
     ),
     Setting(name="raw_prompt", label="gamma's output alone, no codebook", presence=None),
     Setting(name="presence_0", label="weight 0: concepts of the intent alone", presence=0.0),
-    Setting(name="presence_half", label="weight 0.5", presence=0.5),
-    Setting(name="presence_2", label="weight 2", presence=2.0),
+    Setting(name="presence_half", label="half the weight", presence=0.5),
+    Setting(name="presence_2", label="twice the weight", presence=2.0),
     Setting(name="bfloat16", label="bfloat16", dtype="bfloat16"),
 )
 SETTINGS: Mapping[str, Setting] = {one.name: one for one in (OWN, *_OTHERS)}

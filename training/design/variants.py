@@ -33,6 +33,7 @@ FIRST_USED: Mapping[str, Stage] = {
     "mask_head.referent_dim": Stage.VISION,
     "visual_tokens": Stage.JOINT,
     "visual_inputs": Stage.JOINT,
+    "visual_length": Stage.JOINT,
     "concepts": Stage.JOINT,
 }
 BASE_NAME = "base"
@@ -127,6 +128,7 @@ VARIANTS: Mapping[str, Variant] = {
         _tokens(3, 4),
         _tokens(4, 6),
         _tokens(9, 12),
+        Variant(name="tokens_free", label="free", change={"visual_length": 0.0}),
         _inputs("vision", "vision"),
         _inputs("vision_aligned", "vision", "aligned"),
         _inputs("no_aligned", "vision", "colour", "place"),
@@ -159,6 +161,11 @@ TRAINED: Mapping[str, Choice] = {
             name="visual_inputs",
             title=f"What a visual token is made of (lisa-tiny: {', '.join(_OWN.visual_inputs)})",
             rows=(BASE_NAME, "inputs_vision", "inputs_vision_aligned", "inputs_no_aligned"),
+        ),
+        Choice(
+            name="visual_length",
+            title=f"Length of visual tokens (lisa-tiny: {_OWN.visual_length} each number)",
+            rows=(BASE_NAME, "tokens_free"),
         ),
         Choice(
             name="lora",

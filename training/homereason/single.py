@@ -69,11 +69,11 @@ def implicit_long(scene: Scene, split: Split, rng: random.Random) -> Iterator[Qu
             continue
         for sentence in _some(purposes(thing.category, split, "implicit_long"), rng):
             yield single(
-                scene, "implicit_long", thing, _long(sentence, split, rng), _no_rival(thing)
+                scene, "implicit_long", thing, wording.long(sentence, split, rng), _no_rival(thing)
             )
     for thing, fact in by_fact(scene):
         for sentence in _some(load_facts()[fact].sentences[split], rng):
-            text = _long(sentence, split, rng)
+            text = wording.long(sentence, split, rng)
             yield single(scene, "implicit_long", thing, text, f"fact {fact}: {thing.category} only")
 
 
@@ -103,12 +103,6 @@ def by_fact(scene: Scene) -> list[tuple[Thing, str]]:
         if len(things) == 1 and things[0].clear:
             out.append((things[0], fact.id))
     return out
-
-
-def _long(sentence: str, split: Split, rng: random.Random) -> str:
-    if sentence.endswith("?"):
-        return sentence
-    return wording.draw(wording.LONG, split, rng, s=sentence)
 
 
 def _some(found: tuple[str, ...] | list[str], rng: random.Random) -> list[str]:

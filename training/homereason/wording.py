@@ -110,6 +110,11 @@ def wrapped(phrase: str, split: Split, rng: random.Random) -> str:
     return phrase
 
 
+def long(sentence: str, split: Split, rng: random.Random) -> str:
+    """A situation, told alone or with a question behind it."""
+    return sentence if sentence.endswith("?") else draw(LONG, split, rng, s=sentence)
+
+
 def related(
     wordings: Wordings, split: Split, rng: random.Random, x: str, clause: bool, **parts: str
 ) -> str:

@@ -16,6 +16,7 @@ from training.household.taxonomy import category_index
 from training.tiny.features import View
 from training.tiny.packing import PackedQuestion, pack_begun, pack_question
 from training.tiny.question_store import SIDED, QuestionStore, spoken_answer
+from training.tiny.readings import NOTHING_ELSE, Reading, reading
 from training.tiny.tints import Tint, tint_of
 
 # Share of frames that are also asked something that no thing answers.
@@ -50,6 +51,7 @@ class Target:
         generic: the words fit any thing, so that they do not tell the category.
         pull: one of :data:`PULLS`; None where the words name no direction.
         tint: one of :data:`training.tiny.tints.TINTS`; None where no colour decides.
+        others: what else the words fit.
     """
 
     category: int
@@ -58,6 +60,7 @@ class Target:
     generic: bool = False
     pull: tuple[float, ...] | None = None
     tint: Tint | None = None
+    others: Reading = NOTHING_ELSE
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,18 @@ def ask(
         anchors, generic = anchors_of(question.proof, view.instances)
         pairs = zip(question.categories, question.targets, strict=False)
         pull, tint = pull_of(question.proof), tint_of(question.proof)
-        targets = (Target(index[name], ids, anchors, generic, pull, tint) for name, ids in pairs)
+        targets = (
+            Target(
+                index[name],
+                ids,
+                anchors,
+                generic,
+                pull,
+                tint,
+                reading(name, question.text, question.proof),
+            )
+            for name, ids in pairs
+        )
         out.append(Asked(packed, tuple(targets)))
         if not question.targets:
             out.append(asked_in_vain(model, question))
@@ -103,9 +117,9 @@ def asked_in_vain(model: LisaModel, question: Question) -> Asked:
     """
     packed = pack_begun(model.language, question.text)
     (name,) = question.categories
-    return Asked(
-        replace(packed, answer_start=len(packed.ids)), (Target(category_index()[name], ()),)
-    )
+    others = reading(name, question.text, question.proof)
+    target = Target(category_index()[name], (), others=others)
+    return Asked(replace(packed, answer_start=len(packed.ids)), (target,))
 
 
 def anchors_of(

@@ -12,11 +12,38 @@ from lisa_model.mask_head import pulls, tints
 from lisa_model.reference import Reference
 from training.tiny.joint_questions import Target
 from training.tiny.name_space import COSINE_SCALE
+from training.tiny.readings import meant_shares
 
 # How strong a pull is to be, to begin with: 20 logits a unit; the picture is 2 units wide.
 PULL = 2.0
 # How strongly a colour tells: strong colours are some 3 units apart.
 TINT = 0.5
+
+
+def name_loss(words: Tensor, meant: Sequence[Target], names: Tensor) -> tuple[Tensor, float]:
+    """Cross entropy of what words mean, and the share of words that mean something that they fit.
+
+    Args:
+        words: (n, out_dim) raw prompts.
+        meant: n targets; those whose words tell no category do not count.
+        names: (categories, out_dim) of unit length.
+    """
+    told = torch.tensor([not one.generic for one in meant])
+    known = [one for one in meant if not one.generic]
+    shares = meant_shares(
+        [one.category for one in known], [one.others for one in known], len(names)
+    )
+    cosine = F.normalize(words[told], dim=1) @ names.T
+    loss = F.cross_entropy(COSINE_SCALE * cosine, shares, label_smoothing=0.05)
+    return loss, float(fits(cosine, known).float().mean())
+
+
+def fits(scores: Tensor, meant: Sequence[Target]) -> Tensor:
+    """Whether the best of each row of scores (n, categories) is something that the words fit: (n,)
+    bool."""
+    best = scores.argmax(1).tolist()
+    rows = zip(best, meant, strict=True)
+    return torch.tensor([k == one.category or k in one.others.also for k, one in rows])
 
 
 def reference_losses(

@@ -28,10 +28,10 @@ from training.tiny.joint_losses import (
     decode_views,
 )
 from training.tiny.joint_questions import SMALL_TALK_SHARE, Asked, ask
-from training.tiny.name_space import COSINE_SCALE, name_vectors
+from training.tiny.name_space import name_vectors
 from training.tiny.packing import PackedQuestion, answer_places, packed_states, seg_places
 from training.tiny.question_store import QuestionStore
-from training.tiny.reference_losses import reference_losses
+from training.tiny.reference_losses import name_loss, reference_losses
 from training.tiny.speed import quicken
 from training.tiny.stage_text import (
     answer_vocabulary,
@@ -50,7 +50,8 @@ class JointRecipe:
         steps: in all.
         frames: of a step.
         questions: of a frame, at most.
-        language_rate: learning rate of LoRA, added rows, gamma and projector.
+        language_rate: learning rate of LoRA, added rows and gamma.
+        projector_rate: of the projector.
         head_rate: of the mask head; 0 leaves it as it is, and decodes no masks.
         seed: of everything drawn.
         small_talk_share: of frames that are also asked something that no thing answers.
@@ -61,6 +62,7 @@ class JointRecipe:
     frames: int = 5
     questions: int = 10
     language_rate: float = 5e-4
+    projector_rate: float = 1e-4
     head_rate: float = 2e-4
     seed: int = 0
     small_talk_share: float = SMALL_TALK_SHARE
@@ -119,7 +121,7 @@ class JointTraining:
         self.optimiser = torch.optim.AdamW(
             [
                 {"params": language, "peak": recipe.language_rate},
-                {"params": list(model.projector.parameters()), "peak": recipe.language_rate},
+                {"params": list(model.projector.parameters()), "peak": recipe.projector_rate},
                 {"params": fresh, "peak": 4 * recipe.head_rate},
                 {"params": old, "peak": recipe.head_rate},
             ],
@@ -263,15 +265,21 @@ class JointTraining:
             presence = shown[rows]
         words = language.raw_prompts(seen)
         prompts = language.blended(words, presence)
-        cosine = COSINE_SCALE * F.normalize(words, dim=1) @ self.names.T
         # "The thing on the left" tells no category: there is nothing to learn of it.
         told = torch.tensor([not one.generic for one in meant])
         wanted = torch.tensor([one.category for one in meant])
+        named, right = name_loss(words, meant, self.names)
         terms = {
-            "name": F.cross_entropy(cosine[told], wanted[told], label_smoothing=0.05),
+            "name": named,
             "answer": 0.3 * sampled_answer_loss(language, states[spoken].float(), tokens, kept),
         }
-        self._note("right", float((cosine.argmax(1) == wanted)[told].float().mean()))
+        self._note("right", right)
+        if presence is not None:
+            # Of all that the words fit, the one that is there.
+            there = told & torch.tensor([bool(one.ids) for one in meant])
+            chosen = language.blended_logits(words, presence)[there]
+            terms["shown"] = 0.5 * F.cross_entropy(chosen, wanted[there])
+            self._note("seen", float((chosen.argmax(1) == wanted[there]).float().mean()))
         prompts = as_meant(prompts, torch.where(told, wanted, -1), self.names)
         references = None
         if (said := language.references(seen, presence)) is not None:
@@ -302,11 +310,12 @@ def _start(config: LisaConfig, text: Path, vision: Path, names: Tensor) -> LisaM
     model.mask_head.load_state_dict(torch.load(vision, weights_only=True))
     if model.language.codebook is not None:
         model.language.codebook.copy_(names)
-    # Visual tokens start silent: the text stage has never seen one.
-    last = model.projector.layers[-1]
-    assert isinstance(last, torch.nn.Linear)
-    torch.nn.init.normal_(last.weight, std=0.002)
-    torch.nn.init.zeros_(last.bias)
+    if not config.visual_length:
+        # Visual tokens of free length start silent: the text stage has never seen one.
+        last = model.projector.layers[-1]
+        assert isinstance(last, torch.nn.Linear)
+        torch.nn.init.normal_(last.weight, std=0.002)
+        torch.nn.init.zeros_(last.bias)
     return model
 
 

@@ -26,7 +26,7 @@ from training.homereason.question import named_answer
 from training.homereason.small_talk import SMALL_TALK, draw_small_talk
 from training.household.taxonomy import load_categories
 from training.tiny.joint_questions import Target
-from training.tiny.name_space import COSINE_SCALE, name_vectors
+from training.tiny.name_space import name_vectors
 from training.tiny.packing import (
     PackedQuestion,
     answer_places,
@@ -35,7 +35,7 @@ from training.tiny.packing import (
     packed_states,
     seg_places,
 )
-from training.tiny.reference_losses import reference_losses
+from training.tiny.reference_losses import name_loss, reference_losses
 from training.tiny.speed import quicken
 from training.tiny.steps import keep, learning_rate
 from training.tiny.text_pairs import draw_pair
@@ -51,8 +51,8 @@ SMALL_TALK_ROWS = 4
 PAIR_ROWS = 6
 # Intents that a relation decides beside every batch.
 RELATION_ROWS = 12
-# Draws (category index, intent).
-Draw = Callable[[random.Random], tuple[int, str]]
+# Draws an intent and the thing that it means, without ids.
+Draw = Callable[[random.Random], tuple[Target, str]]
 
 
 def answer_vocabulary(vocabulary: Vocabulary) -> Tensor:
@@ -179,7 +179,7 @@ def train(
         keep(state, out)
 
     started, first = time.time(), step
-    pool: list[tuple[int, str]] = []
+    pool: list[tuple[Target, str]] = []
     while step < steps:
         if not pool:
             pool = [
@@ -192,13 +192,15 @@ def train(
             pool = [item for chunk in chunks for item in chunk]
         drawn, pool = pool[:batch], pool[batch:]
         spoken = step % 4 == 0
-        meant: list[tuple[tuple[int, ...], str]] = [((k,), intent) for k, intent in drawn]
+        meant: list[tuple[tuple[Target, ...], str]] = [((one,), intent) for one, intent in drawn]
         if spoken:
             meant += [draw_pair("train", rng, explicit_share) for _ in range(pair_rows)]
         asked = [
             TextQuestion(
-                pack_question(model, intent, named_answer([titles[k] for k in things]), spoken),
-                tuple(Target(k, ()) for k in things),
+                pack_question(
+                    model, intent, named_answer([titles[one.category] for one in things]), spoken
+                ),
+                things,
             )
             for things, intent in meant
         ]
@@ -216,10 +218,7 @@ def train(
             states, starts = packed_states(model, blank_image(config, len(rows)), questions)
         predict = states[seg_places(questions, starts)].float()
         targets = [one for row in rows for question in row for one in question.targets]
-        told = torch.tensor([not one.generic for one in targets])
-        prompt = F.normalize(model.raw_prompts(predict), dim=1)[told]
-        wanted = torch.tensor([one.category for one in targets])[told]
-        loss = F.cross_entropy(COSINE_SCALE * prompt @ names.T, wanted, label_smoothing=0.05)
+        loss, right = name_loss(model.raw_prompts(predict), targets, names)
         if relation_rows and (said := model.references(predict)) is not None:
             terms = reference_losses(*said, targets, names)
             loss = loss + torch.stack(list(terms.values())).sum()
@@ -231,7 +230,6 @@ def train(
         loss.backward()
         torch.nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], 1.0)
         optimiser.step()
-        right = (prompt @ names.T).argmax(1).eq(wanted).float().mean().item()
         mean += 0.05 * (right - mean)
         step += 1
         if step % 10 == 0:

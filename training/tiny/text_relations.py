@@ -7,6 +7,7 @@ that is learnt slowly: few questions a step, and of these few that say "left".
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from training.homereason import names, wording
 from training.homereason.knowledge import COUNTER
@@ -14,6 +15,7 @@ from training.homereason.related import OF_FURNITURE, RANKS
 from training.household.taxonomy import Split, category_index, load_categories
 from training.tiny.joint_questions import PULLS, Target, anchor_slots
 from training.tiny.text_pairs import phrase
+from training.tiny.text_questions import target_of
 from training.tiny.tints import TINTS
 
 # Shares of intents about things on a surface, about things of one kind by themselves, and about
@@ -48,7 +50,8 @@ def draw_relation(split: Split, rng: random.Random, explicit_share: float) -> tu
     clause = not x.startswith("the ")
     text = wording.related(table[name], split, rng, x, clause, **_parts(used, rng))
     anchors = anchor_slots([index[one] for one in used])
-    return Target(index[category], (), anchors, pull=PULLS.get(name)), text
+    target = replace(target_of(category, x), anchors=anchors, pull=PULLS.get(name))
+    return target, text
 
 
 def _on_surface(split: Split, rng: random.Random) -> tuple[Target, str]:
@@ -74,7 +77,7 @@ def _coloured(split: Split, rng: random.Random, explicit_share: float) -> tuple[
             text = wording.draw(wording.COLOURED_PURPOSE, split, rng, colour=colour, x=x)
         else:
             continue
-        return Target(category_index()[category], (), tint=TINTS[colour]), text
+        return replace(target_of(category, x), tint=TINTS[colour]), text
 
 
 def _meant(split: Split, rng: random.Random, explicit_share: float) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from training.homereason.question import named_answer
 from training.homereason.small_talk import validation_turns
 from training.household.taxonomy import Split, load_categories
 from training.tiny.packing import PackedQuestion, pack_begun, packed_states, seg_places
-from training.tiny.reference_losses import PULL
+from training.tiny.reference_losses import PULL, fits
 from training.tiny.text_pairs import draw_pair
 from training.tiny.text_questions import ROW_QUESTIONS, blank_image, draw_intent
 from training.tiny.text_relations import draw_relation
@@ -36,18 +36,20 @@ def accuracy(
     seed: int,
     explicit_share: float,
 ) -> tuple[float, float]:
-    """Share of intents whose nearest name is right: among all, and among ten random others."""
+    """Share of intents whose nearest name fits them: among all, and among ten random others."""
     rng = random.Random(seed)
     groups = [c.group or c.id for c in load_categories().values()]
     drawn = [draw_intent(split, rng, explicit_share) for _ in range(count)]
     prompts = seg_prompts(model, config, [intent for _, intent in drawn])
     cosine = F.normalize(prompts, dim=1) @ names.T
-    right = ten = 0
-    for row, (index, _) in zip(cosine, drawn, strict=True):
-        right += int(row.argmax() == index)
-        others = [k for k in range(len(groups)) if groups[k] != groups[index]]
+    right = fits(cosine, [target for target, _ in drawn])
+    ten = 0
+    for row, (target, _) in zip(cosine, drawn, strict=True):
+        index = target.category
+        fit = {index, *target.others.also, *target.others.near}
+        others = [k for k in range(len(groups)) if groups[k] != groups[index] and k not in fit]
         ten += int(row[index] > row[rng.sample(others, 9)].max())
-    return right / count, ten / count
+    return float(right.float().mean()), ten / count
 
 
 @torch.inference_mode()

@@ -52,7 +52,7 @@ def test_referring_words_name_their_thing(places):
     rng = random.Random(0)
     drawn = {draw(rng) for _ in range(100)}
     titles = list(load_categories())
-    assert {titles[index] for index, _ in drawn} == {"mug"}, "only mugs have a rival"
+    assert {titles[target.category] for target, _ in drawn} == {"mug"}, "only mugs have a rival"
     assert all("mug" in text or "cup" in text for _, text in drawn), drawn
 
 

@@ -22,6 +22,10 @@ class Blending(LanguageModel):
         torch.manual_seed(0)
         self.text_hidden_fcs = torch.nn.Linear(4, 3)
         self.register_buffer("codebook", torch.eye(3))
+        self.presence_weight = 3.0
+
+    def prompts(self, log_presence=None):
+        return self.blended(self.raw_prompts(STATES), log_presence)
 
 
 @pytest.fixture
@@ -35,25 +39,25 @@ SEEN = torch.tensor([[-9.0, -0.1, -5.0]])
 
 @pytest.mark.parametrize("weight", [0.0, 0.5, 2.0])
 def test_the_weight_is_that_of_what_is_visible(language, weight):
-    expected = language.prompts(STATES, weight * SEEN)
-    plain = language.prompts(STATES, SEEN)
+    expected = language.prompts(weight * SEEN)
+    plain = language.prompts(SEEN)
     weigh_presence(language, weight)
-    found = language.prompts(STATES, SEEN)
+    found = language.prompts(SEEN)
     torch.testing.assert_close(found, expected)
     assert not torch.allclose(found, plain)
     if not weight:
-        torch.testing.assert_close(found, language.prompts(STATES))
+        torch.testing.assert_close(found, language.prompts())
 
 
 def test_without_the_codebook_gamma_speaks(language):
     weigh_presence(language, None)
-    torch.testing.assert_close(language.prompts(STATES, SEEN), language.raw_prompts(STATES))
+    torch.testing.assert_close(language.prompts(SEEN), language.raw_prompts(STATES))
 
 
 def test_one_model_s_weight_is_not_another_s(language):
-    plain = Blending().prompts(STATES, SEEN)
+    plain = Blending().prompts(SEEN)
     weigh_presence(language, 0.0)
-    torch.testing.assert_close(Blending().prompts(STATES, SEEN), plain)
+    torch.testing.assert_close(Blending().prompts(SEEN), plain)
 
 
 def outcome(frame, seconds=1.0):

@@ -324,7 +324,7 @@ def test_a_frozen_mask_head_stays_and_is_saved_all_the_same(training):
     one = training(head_rate=0.0)
     before, gamma = head(one), one.model.language.text_hidden_fcs[0].weight.clone()
     terms = one._step()
-    assert terms.keys() - {"generic", "anchor"} == {"name", "answer"}
+    assert terms.keys() - {"generic", "anchor"} == {"name", "answer", "shown"}
     assert changed(one, before) == []
     assert not one.model.language.text_hidden_fcs[0].weight.equal(gamma)
     one.save()

@@ -16,6 +16,7 @@ from training.household.taxonomy import load_categories, purposes
 from training.tiny.packing import pack_question
 from training.tiny.stage_text import answer_vocabulary
 from training.tiny.text_pairs import draw_pair
+from training.tiny.text_questions import facts_of
 
 CATEGORIES = list(load_categories())
 
@@ -31,14 +32,21 @@ def said_of(category: int) -> set[str]:
     found = {names.the(name) for name in names.names_of(one)}
     for kind in ("implicit_short", "imperative"):
         found |= set(purposes(one, "train", kind))
+    for fact in facts_of(one):
+        found |= set(fact.phrases["train"])
     return found
+
+
+def draw(*how) -> tuple[tuple[int, int], str]:
+    (first, second), text = draw_pair(*how)
+    return (first.category, second.category), text
 
 
 def test_each_thing_is_meant_in_its_place() -> None:
     rng = random.Random(0)
     twice = 0
     for _ in range(300):
-        (first, second), text = draw_pair("train", rng, 0.5)
+        (first, second), text = draw("train", rng, 0.5)
         if first == second:
             twice += 1
             several = {names.plural(name) for name in names.names_of(CATEGORIES[first])} - {None}
@@ -56,7 +64,7 @@ def test_each_thing_is_meant_in_its_place() -> None:
 def test_only_names_where_purposes_are_left_out() -> None:
     rng = random.Random(0)
     for _ in range(200):
-        (first, second), text = draw_pair("train", rng, 1.0)
+        (first, second), text = draw("train", rng, 1.0)
         if first != second:
             named = [{names.the(n) for n in names.names_of(CATEGORIES[k])} for k in (first, second)]
             assert all(any(name.lower() in text.lower() for name in one) for one in named)
