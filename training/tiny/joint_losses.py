@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lisa_model.mask_head import ImageFeatures
@@ -28,6 +29,9 @@ from training.tiny.views import draw_absent, view_tensors, view_windows
 
 # Share of [SEG] that are decoded without their reference: a kept prompt has none (follow mode).
 WITHOUT_REFERENCE = 0.2
+# A prompt that is like what is meant by this share of its likeness to anything means that, too: a
+# blend of two kinds of things that the words fit.
+MEANT = 0.7
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,9 @@ def as_meant(prompts: Tensor, wanted: Tensor, names: Tensor) -> Tensor:
         wanted: (...) taxonomy indices; -1 where the words tell no category.
         names: (categories, out_dim) of unit length.
     """
-    wrong = (wanted >= 0) & ((prompts @ names.T).argmax(-1) != wanted)
+    like = F.normalize(prompts, dim=-1) @ names.T
+    mine = like.gather(-1, wanted.clamp(min=0)[..., None])[..., 0]
+    wrong = (wanted >= 0) & (mine < MEANT * like.amax(-1))
     right = noisy_prompts(names, wanted.clamp(min=0), PROMPT_NOISE)
     return torch.where(wrong[..., None], right.to(prompts.dtype), prompts)
 

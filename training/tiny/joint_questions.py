@@ -52,6 +52,7 @@ class Target:
         pull: one of :data:`PULLS`; None where the words name no direction.
         tint: one of :data:`training.tiny.tints.TINTS`; None where no colour decides.
         others: what else the words fit.
+        shown: of these as well fitting others, what is in view.
     """
 
     category: int
@@ -61,6 +62,7 @@ class Target:
     pull: tuple[float, ...] | None = None
     tint: Tint | None = None
     others: Reading = NOTHING_ELSE
+    shown: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def ask(
 ) -> tuple[list[Asked], bool]:
     """Questions about a frame, and now and then small talk; and whether it may be mirrored."""
     index = category_index()
+    visible = {index.get(item["category"]) for item in view.instances}
     out, free = [], True
     for question in store.draw(view.frame, count, rng):
         free = free and question.kind != SIDED
@@ -88,18 +91,11 @@ def ask(
         anchors, generic = anchors_of(question.proof, view.instances)
         pairs = zip(question.categories, question.targets, strict=False)
         pull, tint = pull_of(question.proof), tint_of(question.proof)
-        targets = (
-            Target(
-                index[name],
-                ids,
-                anchors,
-                generic,
-                pull,
-                tint,
-                reading(name, question.text, question.proof),
-            )
-            for name, ids in pairs
-        )
+        targets = []
+        for name, ids in pairs:
+            others = reading(name, question.text, question.proof)
+            shown = tuple(one for one in others.also if one in visible)
+            targets.append(Target(index[name], ids, anchors, generic, pull, tint, others, shown))
         out.append(Asked(packed, tuple(targets)))
         if not question.targets:
             out.append(asked_in_vain(model, question))

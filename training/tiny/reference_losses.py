@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from lisa_model.mask_head import pulls, tints
 from lisa_model.reference import Reference
 from training.tiny.joint_questions import Target
 from training.tiny.name_space import COSINE_SCALE
-from training.tiny.readings import meant_shares
+from training.tiny.readings import Reading, meant_shares
 
 # How strong a pull is to be, to begin with: 20 logits a unit; the picture is 2 units wide.
 PULL = 2.0
@@ -36,6 +37,24 @@ def name_loss(words: Tensor, meant: Sequence[Target], names: Tensor) -> tuple[Te
     cosine = F.normalize(words[told], dim=1) @ names.T
     loss = F.cross_entropy(COSINE_SCALE * cosine, shares, label_smoothing=0.05)
     return loss, float(fits(cosine, known).float().mean())
+
+
+def shown_loss(logits: Tensor, meant: Sequence[Target]) -> tuple[Tensor, float]:
+    """Cross entropy of what words mean beside a picture: of all that they fit, what is in view; and
+    the share of words that are understood so.
+
+    Args:
+        logits: (n, concepts) of the blends, see ``LanguageModel.blended_logits``.
+        meant: n targets; those that are absent, or whose words tell no category, do not count.
+    """
+    there = torch.tensor([bool(one.ids) and not one.generic for one in meant])
+    known = [one for one, counts in zip(meant, there.tolist(), strict=True) if counts]
+    if not known:
+        return logits.sum() * 0.0, 0.0
+    shown = [Reading(one.shown) for one in known]
+    shares = meant_shares([one.category for one in known], shown, logits.shape[1])
+    right = fits(logits[there], [replace(one, others=Reading(one.shown)) for one in known])
+    return 0.5 * F.cross_entropy(logits[there], shares), float(right.float().mean())
 
 
 def fits(scores: Tensor, meant: Sequence[Target]) -> Tensor:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lisa_model.config import LisaConfig, preset
@@ -31,7 +30,7 @@ from training.tiny.joint_questions import SMALL_TALK_SHARE, Asked, ask
 from training.tiny.name_space import name_vectors
 from training.tiny.packing import PackedQuestion, answer_places, packed_states, seg_places
 from training.tiny.question_store import QuestionStore
-from training.tiny.reference_losses import name_loss, reference_losses
+from training.tiny.reference_losses import name_loss, reference_losses, shown_loss
 from training.tiny.speed import quicken
 from training.tiny.stage_text import (
     answer_vocabulary,
@@ -275,11 +274,9 @@ class JointTraining:
         }
         self._note("right", right)
         if presence is not None:
-            # Of all that the words fit, the one that is there.
-            there = told & torch.tensor([bool(one.ids) for one in meant])
-            chosen = language.blended_logits(words, presence)[there]
-            terms["shown"] = 0.5 * F.cross_entropy(chosen, wanted[there])
-            self._note("seen", float((chosen.argmax(1) == wanted[there]).float().mean()))
+            logits = language.blended_logits(words, presence)
+            terms["shown"], seen_right = shown_loss(logits, meant)
+            self._note("seen", seen_right)
         prompts = as_meant(prompts, torch.where(told, wanted, -1), self.names)
         references = None
         if (said := language.references(seen, presence)) is not None:

@@ -9,7 +9,7 @@ from training.homereason.knowledge import load_facts, rivals
 from training.household.taxonomy import category_index, load_categories
 from training.tiny.joint_questions import Target
 from training.tiny.readings import NEAR_SHARE, NOTHING_ELSE, Reading, meant_shares, reading
-from training.tiny.reference_losses import fits, name_loss
+from training.tiny.reference_losses import fits, name_loss, shown_loss
 
 NAMES = list(load_categories())
 
@@ -71,6 +71,27 @@ def test_words_are_right_that_mean_any_of_what_they_fit() -> None:
     scores = torch.eye(4)[[1, 2, 3]]
     meant = [Target(0, (), others=Reading((1,), ())), Target(0, (), others=Reading((), (2,)))]
     assert fits(scores[:2], meant).tolist() == [True, False]
+
+
+def test_beside_a_picture_words_mean_what_is_in_view() -> None:
+    meant = [
+        Target(0, (7,), others=Reading((1, 2), (3,)), shown=(2,)),
+        Target(1, (8,)),
+        Target(2, ()),
+        Target(3, (9,), generic=True),
+    ]
+    logits = torch.full((4, 4), -20.0)
+    logits[0, [0, 2]] = 0.0
+    logits[1, 1] = 0.0
+    logits[2, 0] = logits[3, 0] = 50.0  # absent, and no category: neither counts
+    loss, right = shown_loss(logits, meant)
+    assert float(loss) == pytest.approx(0.5 * 0.5 * float(torch.log(torch.tensor(2.0))), abs=1e-4)
+    assert right == 1.0
+    logits[0, 1] = 9.0  # as well meant, but not in view
+    more, right = shown_loss(logits, meant)
+    assert more > loss
+    assert right == 0.5
+    assert shown_loss(logits[2:], meant[2:]) == (torch.zeros(()), 0.0)
 
 
 def test_the_name_loss_is_least_between_the_things_that_fit() -> None:

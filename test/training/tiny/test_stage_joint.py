@@ -146,6 +146,9 @@ def test_prompts_that_say_another_thing_give_way_to_the_name(names):
     found = as_meant(pairs, torch.tensor([[3, 3], [-1, 4]]), names)
     torch.testing.assert_close(found[[0, 1, 1], [0, 0, 1]], pairs[[0, 1, 1], [0, 0, 1]])
     assert float(found[0, 1] @ names[3]) > 0.5
+    # A blend of two kinds that the words fit means either.
+    blend = 0.55 * names[[5]] + 0.45 * names[[6]]
+    torch.testing.assert_close(as_meant(blend, torch.tensor([6]), names), blend)
 
 
 def test_a_thing_is_alone_when_no_other_of_its_kind_is_there():
