@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from lisa_model.config import LisaConfig, MaskHeadConfig
 from lisa_model.reference import (
     Context,
+    Located,
     Reference,
     anchor_cosines,
     anchor_places,
@@ -256,7 +257,7 @@ class MaskHead(nn.Module):
         prompt: Tensor,
         reference: Reference,
         context: Context | None = None,
-    ) -> tuple[Context, Tensor, Tensor]:
+    ) -> Located:
         """How well each patch answers to references, and whether it is of the meant kind.
 
         Args:
@@ -266,7 +267,7 @@ class MaskHead(nn.Module):
             context: of the whole frames; None where the features are of whole frames.
 
         Returns:
-            the context, appeals (n, h, w), candidate logits (n, h, w); float32.
+            everything in float32.
         """
         assert features.keys is not None, "the head has no reference"
         assert features.grid is not None
@@ -287,14 +288,14 @@ class MaskHead(nn.Module):
                 chance = chances(appeals, candidate, self.reference_candidate)
                 best = best_appeal(appeals, chance)
                 context = Context(anchors, best, best_place(chance, grid))
-        return context, appeals, candidate
+        return Located(context, appeals, candidate)
 
     def forward(
         self,
         features: ImageFeatures,
         prompt: Tensor,
         reference: Reference | None = None,
-        context: Context | None = None,
+        located: Located | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Decode prompts; row i of ``prompt`` (n, out_dim) belongs to row i of ``features``.
 
@@ -302,8 +303,8 @@ class MaskHead(nn.Module):
             features: one row for each prompt.
             prompt: what kind of thing is meant.
             reference: which one, n rows; None for whichever.
-            context: of the whole frames, where the features are of a part of them; None where they
-                are of whole frames.
+            located: what :meth:`locate` says of these features; None to ask it, where they are of
+                whole frames.
 
         Returns:
             mask logits (n, 4h, 4w), predicted IoU (n,), patch similarity logits (n, h, w).
@@ -312,10 +313,10 @@ class MaskHead(nn.Module):
             reference = no_reference(prompt, self.key_dim)
         like = F.normalize(prompt, dim=1)
         if reference is not None:
-            context, appeals, candidate = self.locate(features, prompt, reference, context)
-            less = handicap(appeals, context.best)
-            wanted = candidate + less
-            at = self._clicked(features, context.point)
+            located = located or self.locate(features, prompt, reference)
+            less = handicap(located.appeals, located.context.best)
+            wanted = located.candidate + less
+            at = self._clicked(features, located.context.point)
             # Where any thing will do, its kind is what the click shows.
             told = reference.generic.to(like.dtype)[:, None]
             like = (1.0 - told) * like + told * shown_at(features.aligned, at).to(like.dtype)

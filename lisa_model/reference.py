@@ -22,7 +22,7 @@ neither all candidates nor the anchors, so it is given what the whole frame has 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -112,6 +112,25 @@ class Context:
     anchors: Tensor
     best: Tensor
     point: Tensor
+
+
+@dataclass(frozen=True)
+class Located:
+    """What the patches of n views say to n references.
+
+    Attributes:
+        context: of the whole frames.
+        appeals: (n, h, w) how well each patch answers.
+        candidate: (n, h, w) logits that each is of the meant kind.
+    """
+
+    context: Context
+    appeals: Tensor
+    candidate: Tensor
+
+    def clicked(self, point: Tensor) -> Located:
+        """The same with other places (n, 2) of what is meant."""
+        return replace(self, context=replace(self.context, point=point))
 
 
 class ReferenceFcs(nn.Module):

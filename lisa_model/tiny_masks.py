@@ -106,7 +106,10 @@ def look_closer(
     shares = (x0 / width, y0 / height, x1 / width, y1 / height)
     seen = see(model, window.cut(image), patches, shares)
     row = torch.zeros(len(prompts), dtype=torch.long, device=prompts.device)
-    small, iou, _ = model.mask_head(seen.features.select(row), prompts, reference, context)
+    features, located = seen.features.select(row), None
+    if reference is not None and context is not None:
+        located = model.mask_head.locate(features, prompts, reference, context)
+    small, iou, _ = model.mask_head(features, prompts, reference, located)
     return [
         Guess(
             upsample(small[k : k + 1], window.height, window.width),
@@ -149,13 +152,14 @@ def best_guess(
         before_pass: called before each closer look; what it raises ends the search.
     """
     height, width = image.shape[:2]
-    head, context, less = model.mask_head, None, None
+    head, located, context, less = model.mask_head, None, None, None
     if reference is None and head.key_dim:
         reference = no_reference(prompt, head.key_dim)
     if reference is not None:
-        context, appeals, _ = head.locate(seen.features, prompt, reference)
-        less = handicap(appeals, context.best).clamp(max=0.0)
-    small, iou, similarity = head(seen.features, prompt, reference, context)
+        located = head.locate(seen.features, prompt, reference)
+        context = located.context
+        less = handicap(located.appeals, context.best).clamp(max=0.0)
+    small, iou, similarity = head(seen.features, prompt, reference, located)
     whole = upsample(small, height, width)
     best = Guess(whole, float(iou[0]), appearance(seen.features.aligned[0], small[0]))
     if not patches or not model.config.zoom_candidates:

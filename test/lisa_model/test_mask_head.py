@@ -104,12 +104,15 @@ def test_a_reference_of_zeros_is_none(choosy):
 def test_a_reference_lowers_what_is_less_appealing(choosy):
     features = choosy.encode(*inputs(1)).select(torch.tensor([0]))
     prompt, said = torch.randn(1, 16), reference(choosy)
-    context, appeals, candidate = choosy.locate(features, prompt, said)
+    located = choosy.locate(features, prompt, said)
+    context = located.context
     _, _, chosen = choosy(features, prompt, said)
-    torch.testing.assert_close(chosen, candidate + handicap(appeals, context.best))
+    expected = located.candidate + handicap(located.appeals, context.best)
+    torch.testing.assert_close(chosen, expected)
     # The frame's own context changes nothing, another's does.
-    torch.testing.assert_close(choosy(features, prompt, said, context)[2], chosen)
-    other = replace(context, best=context.best + 3.0)
+    same = choosy.locate(features, prompt, said, context)
+    torch.testing.assert_close(choosy(features, prompt, said, same)[2], chosen)
+    other = choosy.locate(features, prompt, said, replace(context, best=context.best + 3.0))
     assert (choosy(features, prompt, said, other)[2] < chosen).all()
 
 
@@ -125,13 +128,14 @@ def test_an_untrained_reference_speaks_only_through_its_token(choosy):
 def test_the_decoder_sees_a_click(choosy):
     features = choosy.encode(*inputs(1)).select(torch.tensor([0]))
     prompt, said = torch.randn(1, 16), replace(reference(choosy), generic=torch.zeros(1))
-    context, _, _ = choosy.locate(features, prompt, said)
+    located = choosy.locate(features, prompt, said)
+    context = located.context
     assert (context.point == features.grid[0].flatten(1).T).all(1).any(), "it is a patch's place"
-    elsewhere = replace(context, point=-context.point + 0.1)
-    before = choosy(features, prompt, said, context)[0]
+    elsewhere = located.clicked(-context.point + 0.1)
+    before = choosy(features, prompt, said, located)[0]
     torch.testing.assert_close(choosy(features, prompt, said, elsewhere)[0], before)
     torch.nn.init.normal_(choosy.reference_point.weight)
-    clicked = choosy(features, prompt, said, context)[0]
+    clicked = choosy(features, prompt, said, located)[0]
     assert not torch.equal(clicked, before)
     assert not torch.equal(choosy(features, prompt, said, elsewhere)[0], clicked)
 
@@ -140,15 +144,18 @@ def test_where_any_thing_will_do_the_click_tells_its_kind(choosy):
     features = choosy.encode(*inputs(1)).select(torch.tensor([0]))
     words, others = torch.randn(2, 1, 16)
     any_thing = replace(reference(choosy), generic=torch.ones(1))
-    context, _, _ = choosy.locate(features, words, any_thing)
-    marked, _, _ = choosy(features, words, any_thing, context)
-    torch.testing.assert_close(choosy(features, others, any_thing, context)[0], marked)
+    located = choosy.locate(features, words, any_thing)
+    context = located.context
+    marked, _, _ = choosy(features, words, any_thing, located)
+    same = choosy.locate(features, others, any_thing, context)
+    torch.testing.assert_close(choosy(features, others, any_thing, same)[0], marked)
     # Its cues aside, it is as if that were the prompt.
     here = (features.grid[0] == context.point[0, :, None, None]).all(0)
     like = features.aligned[0][:, here].T
     named = replace(any_thing, generic=torch.zeros(1))
-    torch.testing.assert_close(choosy(features, like, named, context)[0], marked)
-    elsewhere = replace(context, point=-context.point + 0.1)
+    same = choosy.locate(features, like, named, context)
+    torch.testing.assert_close(choosy(features, like, named, same)[0], marked)
+    elsewhere = located.clicked(-context.point + 0.1)
     assert not torch.allclose(choosy(features, words, any_thing, elsewhere)[0], marked)
 
 

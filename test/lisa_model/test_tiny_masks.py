@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lisa_model import tiny_masks
-from lisa_model.reference import Context
+from lisa_model.reference import Context, Located
 from lisa_model.tiny_masks import Guess, best_guess
 
 # Two things of the meant kind, left and right, in a frame of 16 x 16 patches.
@@ -27,9 +27,9 @@ class Head:
     def locate(self, features, prompt, reference):
         place = torch.tensor([[LEFT[1] / 8 - 0.9375, LEFT[0] / 8 - 0.9375]])
         anchors = torch.zeros(1, 2, 2)
-        return Context(anchors, torch.zeros(1), place), self.appeals, self.kind
+        return Located(Context(anchors, torch.zeros(1), place), self.appeals, self.kind)
 
-    def __call__(self, features, prompt, reference, context):
+    def __call__(self, features, prompt, reference, located):
         return torch.full((1, 64, 64), -1.0), torch.tensor([0.1]), self.kind
 
 

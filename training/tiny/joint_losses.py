@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -126,7 +126,7 @@ def decode_views(
     ]
     rows = torch.tensor([seg.row for seg in chosen])
     target = torch.cat(targets)
-    reference = context = None
+    reference = located = None
     references = [seg.reference for seg in chosen if seg.reference is not None]
     prompts = torch.stack([s.prompt for s in chosen])
     if references:
@@ -142,13 +142,17 @@ def decode_views(
         if reference is not None:
             assert mine.grid is not None
             own = own_patches(patch_shares(target))
+            head = model.mask_head
             frames = mine if whole is None else whole.select(rows)
-            context, appeals, candidate = model.mask_head.locate(frames, prompts, reference)
+            located = head.locate(frames, prompts, reference)
+            context = located.context
             if whole is None:
-                chance = chances(appeals, candidate, model.mask_head.reference_candidate)
+                chance = chances(located.appeals, located.candidate, head.reference_candidate)
                 terms["point"] = point_loss(chance, own)
-            context = replace(context, point=clicks(context.point, own, mine.grid.float()))
-        logits, iou, similarity = model.mask_head(mine, prompts, reference, context)
+            else:
+                located = head.locate(mine, prompts, reference, context)
+            located = located.clicked(clicks(context.point, own, mine.grid.float()))
+        logits, iou, similarity = model.mask_head(mine, prompts, reference, located)
     terms |= mask_losses(logits.float(), iou.float(), similarity.float(), target)
     each = similarity.float().split([len(group) for group in shown])
     choices = [choice_of(*one) for one in zip(views, shown, each, strict=True)]

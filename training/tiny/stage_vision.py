@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lisa_model.config import LisaConfig, preset
 from lisa_model.mask_head import ImageFeatures, MaskHead
-from lisa_model.reference import Context, Reference, no_reference
+from lisa_model.reference import Located, Reference, no_reference
 from training.tiny.losses import mask_iou, mask_losses, own_patches, patch_shares
 from training.tiny.name_space import COSINE_SCALE, name_vectors
 from training.tiny.patch_bank import gather, train_align
@@ -68,8 +68,8 @@ def noisy_prompts(names: Tensor, category: Tensor, noise: float) -> Tensor:
 
 def clicked(
     head: MaskHead, features: ImageFeatures, prompts: Tensor, batch: ViewBatch
-) -> tuple[Reference | None, Context | None]:
-    """References and contexts of a batch: no words say which thing, a click does.
+) -> tuple[Reference | None, Located | None]:
+    """References of a batch and what patches say to them: no words say which thing, a click does.
 
     Args:
         head: None comes back for one without references.
@@ -81,9 +81,10 @@ def clicked(
         return None, None
     assert features.grid is not None
     reference = replace(no_reference(prompts, head.key_dim), generic=batch.generic.float())
-    context, _, _ = head.locate(features, prompts, reference)
+    located = head.locate(features, prompts, reference)
     own = own_patches(patch_shares(batch.target))
-    return reference, replace(context, point=clicks(context.point, own, features.grid.float()))
+    point = clicks(located.context.point, own, features.grid.float())
+    return reference, located.clicked(point)
 
 
 def aligned_head(
@@ -162,8 +163,8 @@ def train(
             encoded = head.encode(batch.vision, batch.rgb, view_windows(batch.views))
             prompts = noisy_prompts(names, batch.category, PROMPT_NOISE)
             mine = encoded.select(batch.owner)
-            reference, context = clicked(head, mine, prompts, batch)
-            logits, iou, similarity = head(mine, prompts, reference, context)
+            reference, located = clicked(head, mine, prompts, batch)
+            logits, iou, similarity = head(mine, prompts, reference, located)
         terms = {
             "dense": dense_alignment_loss(
                 encoded.aligned.float(),
