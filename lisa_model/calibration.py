@@ -1,19 +1,24 @@
-"""A mask's score as a probability: all that speaks for the mask, weighed.
+"""What speaks for a mask, weighed: how likely it is right, and how likely anything fits.
 
 SAM's IoU head expects much of clean masks, also of a wrong thing; whether what is under the mask
 looks like what was meant tells these apart, and so does how surely the LLM said that there is
-something to mark. A logistic regression of them, fitted on validation questions
-(:mod:`training.tiny.calibrate`), gives the probability that the mask is right (IoU >= 0.5).
+something to mark. Logistic regressions of them are fitted on validation questions
+(:mod:`training.tiny.calibrate`). There are two, for two questions: a mask of the wrong one of three
+mugs is not right, but there is something that fits, so nothing is to be withheld.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 # Beyond these log-odds an answer counts as certain.
 MOST_CERTAIN = 6.0
-# Of a calibration, in the order of Evidence.inputs.
+# Below this share the agreement makes no difference.
+LEAST_AGREEMENT = 1e-3
+# Of a regression, in the order of Evidence.inputs.
 WEIGHTS = ("iou_weight", "presence_weight", "agreement_weight", "certainty_weight")
 
 
@@ -25,7 +30,7 @@ class Evidence:
         expected_iou: of the decoder; may leave 0..1 a little.
         presence: 0..1 that what is under the mask is what was marked for, see
             :func:`lisa_model.look.presence`; 1 where any thing will do.
-        agreement: 0..1 that it is what the words alone mean, see
+        agreement: 0..1, how well it is what the words alone mean, see
             :func:`lisa_model.meaning.agreement`; 1 where any thing will do.
         certainty: 0..1, the probability of the answer that led to its [SEG], see
             :class:`lisa_model.language.Generated`.
@@ -37,40 +42,71 @@ class Evidence:
     certainty: float
 
     def inputs(self) -> tuple[float, float, float, float]:
-        """What the regression weighs: clipped IoU, presence, agreement, log-odds of certainty."""
+        """What a regression weighs: clipped IoU, presence, log of the agreement, log-odds of the
+        certainty."""
         clipped = min(1.0, max(0.0, self.expected_iou))
-        return clipped, self.presence, self.agreement, log_odds(self.certainty)
+        agreed = math.log(max(LEAST_AGREEMENT, self.agreement))
+        return clipped, self.presence, agreed, log_odds(self.certainty)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Calibration:
-    """Score = sigmoid of the weighted :meth:`Evidence.inputs` and the bias.
-
-    Attributes:
-        iou_weight, presence_weight, agreement_weight, certainty_weight, bias: of the regression.
-        floor: masks with a lower score are withheld: the answer then marks nothing there. 0 for
-            none.
-    """
+class Regression:
+    """Probability = sigmoid of the weighted :meth:`Evidence.inputs` and the bias."""
 
     iou_weight: float
     presence_weight: float
     bias: float
     agreement_weight: float = 0.0
     certainty_weight: float = 0.0
-    floor: float = 0.0
 
     def __post_init__(self) -> None:
         for name in (*WEIGHTS, "bias"):
             if not math.isfinite(getattr(self, name)):
-                raise ValueError(f"calibration.{name} must be finite, got {getattr(self, name)}")
-        if not 0.0 <= self.floor < 1.0:
-            raise ValueError(f"calibration.floor must be in 0..1, got {self.floor}")
+                raise ValueError(f"calibration: {name} must be finite, got {getattr(self, name)}")
 
-    def score(self, evidence: Evidence) -> float:
-        """Probability that a mask is right, 0..1."""
+    def probability(self, evidence: Evidence) -> float:
+        """Of a mask, 0..1."""
         weights = (getattr(self, name) for name in WEIGHTS)
         weighed = sum(w * x for w, x in zip(weights, evidence.inputs(), strict=True))
         return _sigmoid(weighed + self.bias)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """How masks are scored, and which are withheld.
+
+    Attributes:
+        right: gives a mask's score, the probability that it is right (IoU >= 0.5).
+        fits: gives the probability that there is something that fits.
+        floor: masks for which that is lower are withheld: the answer then marks nothing there. 0
+            for none.
+    """
+
+    right: Regression
+    fits: Regression
+    floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.floor < 1.0:
+            raise ValueError(f"calibration.floor must be in 0..1, got {self.floor}")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Calibration:
+        """Of a model's configuration.
+
+        Raises:
+            TypeError: on an unknown or missing key.
+        """
+        parts = {name: Regression(**values[name]) for name in ("right", "fits") if name in values}
+        return cls(**{**values, **parts})
+
+    def score(self, evidence: Evidence) -> float:
+        """Probability that a mask is right, 0..1."""
+        return self.right.probability(evidence)
+
+    def withholds(self, evidence: Evidence) -> bool:
+        """Whether a mask is not to be shown, for nothing seems to fit."""
+        return self.fits.probability(evidence) < self.floor
 
 
 def log_odds(probability: float) -> float:

@@ -183,7 +183,7 @@ class LisaConfig:
         return cls(
             lora=LoraConfig(**lora),
             mask_head=MaskHeadConfig(**head),
-            calibration=None if calibration is None else Calibration(**calibration),
+            calibration=None if calibration is None else Calibration.from_dict(calibration),
             **values,
         )
 

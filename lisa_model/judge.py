@@ -57,11 +57,15 @@ class Judge:
         )
 
     def judged(self, meaning: Meaning, guess: Guess) -> tuple[NDArray[np.float32], float]:
-        """A guess's mask logits (H, W) and score; withheld below the calibration's floor."""
-        calibration, score = self.model.config.calibration, self.worth(meaning, guess)
-        if calibration is not None and score < calibration.floor:
-            return np.minimum(guess.logits, OUTSIDE), score
-        return guess.logits, score
+        """A guess's mask logits (H, W) and score; an empty mask where it is to be withheld."""
+        calibration = self.model.config.calibration
+        if calibration is None:
+            return guess.logits, guess.score
+        evidence = self.evidence(meaning, guess)
+        shown = guess.logits
+        if calibration.withholds(evidence):
+            shown = np.minimum(shown, OUTSIDE)
+        return shown, calibration.score(evidence)
 
     def presences(
         self, appearances: NDArray[np.float32], queries: NDArray[np.float32]

@@ -32,12 +32,19 @@ class Meaning:
         return 0.0 if self.reference is None else float(self.reference.generic)
 
 
-def agreement(one: Tensor, other: Tensor) -> Tensor:
-    """How far two classifications agree: the Bhattacharyya coefficient of the softmax of their
-    logits (..., k), in [0, 1].
+def agreement(meant: Tensor, looks: Tensor) -> Tensor:
+    """How well something is what words mean, 0..1: what it looks like, each kind as plausible as
+    the words make it beside the kind that they make most plausible.
 
-    The picture makes of a misread or an absent thing another one that is there, and what is marked
-    then looks like what it was marked for. Beside the words alone the difference shows.
+    "Something a handyman works with" means a hammer and five other things, and a hammer is that as
+    fully as a mug is "the mug". The picture makes of a misread or an absent thing another one that
+    is there, and what is marked then looks like what it was marked for; beside the words alone the
+    difference shows.
+
+    Args:
+        meant: (..., k) logits of what the words mean.
+        looks: (..., k) logits of what something looks like.
     """
-    shares = torch.softmax(one.float(), dim=-1) * torch.softmax(other.float(), dim=-1)
-    return shares.sqrt().sum(-1)
+    plausible = torch.softmax(meant.float(), dim=-1)
+    plausible = plausible / plausible.amax(-1, keepdim=True)
+    return (torch.softmax(looks.float(), dim=-1) * plausible).sum(-1)

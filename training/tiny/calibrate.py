@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lisa_model.calibration import WEIGHTS, Calibration, Evidence
+from lisa_model.calibration import WEIGHTS, Calibration, Evidence, Regression
 from lisa_model.judge import Judge
 from lisa_model.meaning import Meaning
 from lisa_model.metrics import score_mask
@@ -106,18 +106,38 @@ def gather(segmenter: Witness, frames: Path, *, limit: int | None = None) -> lis
 
 
 def fit(cases: Sequence[Case], *, most_refused: float = MOST_REFUSED) -> Calibration:
-    """Logistic regression of "IoU >= 0.5", and the floor that refuses few good masks.
+    """Logistic regressions of "IoU >= 0.5" among all masks, and of "something fits" among good ones
+    and those in vain; and the floor that refuses few good masks.
 
     The floor is the highest at which at most ``most_refused`` of the masks with IoU >= 0.5 would be
     withheld.
 
     Raises:
-        ValueError: there are not both right and wrong masks.
+        ValueError: there are not both right and wrong masks, and some where nothing fits.
     """
-    inputs = np.array([[*one.evidence.inputs(), 1.0] for one in cases], dtype=np.float64)
-    right = np.array([one.iou >= GOOD for one in cases], dtype=np.float64)
+    good = [one for one in cases if one.fits and one.iou >= GOOD]
+    vain = [one for one in cases if not one.fits]
+    right = regression([one.evidence for one in cases], [one.iou >= GOOD for one in cases])
+    fits = regression(
+        [one.evidence for one in (*good, *vain)], [one.fits for one in (*good, *vain)]
+    )
+    sure = sorted(fits.probability(one.evidence) for one in good)
+    return Calibration(right=right, fits=fits, floor=sure[int(most_refused * len(sure))])
+
+
+def regression(evidence: Sequence[Evidence], true: Sequence[bool]) -> Regression:
+    """Logistic regression of what is ``true`` of masks.
+
+    Raises:
+        ValueError: it is true of all or of none.
+    """
+    inputs = np.array([[*one.inputs(), 1.0] for one in evidence], dtype=np.float64)
+    right = np.array(true, dtype=np.float64)
     if not 0 < right.sum() < len(right):
-        raise ValueError("calibration needs right and wrong masks on validation questions")
+        raise ValueError(
+            "calibration needs right and wrong masks on validation questions, and masks of some "
+            "that nothing fits"
+        )
     weights = np.zeros(len(WEIGHTS) + 1)
     ridge = np.diag([*(1e-2 for _ in WEIGHTS), 0.0])
     for _ in range(100):  # Newton's method; the regression is convex
@@ -129,9 +149,7 @@ def fit(cases: Sequence[Case], *, most_refused: float = MOST_REFUSED) -> Calibra
         if np.abs(step).max() < 1e-9:
             break
     *found, bias = (float(one) for one in weights)
-    calibration = Calibration(**dict(zip(WEIGHTS, found, strict=True)), bias=bias)
-    good = sorted(calibration.score(one.evidence) for one in cases if one.iou >= GOOD and one.fits)
-    return replace(calibration, floor=good[int(most_refused * len(good))])
+    return Regression(**dict(zip(WEIGHTS, found, strict=True)), bias=bias)
 
 
 def main() -> None:
@@ -151,7 +169,7 @@ def main() -> None:
         fitted = fit(cases)
         calibration = replace(fitted, floor=0.0)
         vain = [one for one in cases if not one.fits]
-        kept = sum(fitted.score(one.evidence) >= fitted.floor for one in vain)
+        kept = sum(not fitted.withholds(one.evidence) for one in vain)
         right = sum(one.iou >= GOOD for one in cases if one.fits) / (len(cases) - len(vain))
         print(f"{fitted}; {right:.3f} of masks right; of {len(vain)} in vain, {kept} stay")
     fresh = LisaModel.from_trained(args.model)
