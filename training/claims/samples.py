@@ -137,7 +137,6 @@ def _worded(question: Question, phrase: str, rng: random.Random) -> str:
     if question.kind == "implicit_short":
         return wording.wrapped(phrase, "train", rng)
     if question.kind == "implicit_long":
-        asks = phrase.endswith("?")
-        return phrase if asks else wording.draw(wording.LONG, "train", rng, s=phrase)
+        return wording.long(phrase, "train", rng)
     table = wording.ORDER if _fact(question) is None else wording.BRING
     return wording.draw(table, "train", rng, x=phrase)

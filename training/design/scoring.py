@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lisa_model.config import WEIGHTS_FILE
 from lisa_model.language import LanguageModel
@@ -52,15 +51,10 @@ def weigh_presence(language: LanguageModel, weight: float | None) -> None:
         language: with a codebook; changed in place.
         weight: of log-presence, as a multiple of the model's own; None for gamma's output alone.
     """
-    if weight is not None:
+    if weight is None:
+        language.codebook = None
+    else:
         language.presence_weight *= weight
-        return
-
-    def unread(raw: Tensor, log_presence: Tensor | None) -> Tensor:
-        return raw
-
-    # On this object only: inference has no such option, and needs none.
-    language.blended = unread  # type: ignore[method-assign]
 
 
 class Areas:

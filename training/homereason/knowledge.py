@@ -141,6 +141,11 @@ def load_facts() -> dict[str, Fact]:
     return parse_facts(values, load_categories())
 
 
+def facts_of(category: str) -> list[Fact]:
+    """Facts that surely hold for a category."""
+    return [fact for fact in load_facts().values() if category in fact.yes]
+
+
 @cache
 def _rival_table() -> dict[str, frozenset[str]]:
     table: dict[str, set[str]] = {one: set() for one in (*load_categories(), COUNTER)}

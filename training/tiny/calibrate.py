@@ -118,9 +118,8 @@ def fit(cases: Sequence[Case], *, most_refused: float = MOST_REFUSED) -> Calibra
     good = [one for one in cases if one.fits and one.iou >= GOOD]
     vain = [one for one in cases if not one.fits]
     right = regression([one.evidence for one in cases], [one.iou >= GOOD for one in cases])
-    fits = regression(
-        [one.evidence for one in (*good, *vain)], [one.fits for one in (*good, *vain)]
-    )
+    clear = [*good, *vain]
+    fits = regression([one.evidence for one in clear], [one.fits for one in clear])
     sure = sorted(fits.probability(one.evidence) for one in good)
     return Calibration(right=right, fits=fits, floor=sure[int(most_refused * len(sure))])
 

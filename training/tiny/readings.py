@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from training.homereason import names
-from training.homereason.knowledge import Fact, load_facts, rivals
+from training.homereason.knowledge import Fact, facts_of, load_facts, rivals
 from training.household.taxonomy import category_index
 
 # Share of the words' meaning that goes to what they nearly fit.
@@ -84,11 +84,7 @@ def _proven(category: str, proof: Sequence[str]) -> list[Fact]:
 
 def _told(category: str, text: str) -> list[Fact]:
     said = text.lower()
-    return [
-        fact
-        for fact in load_facts().values()
-        if category in fact.yes and any(one in said for one in _wordings(fact.id))
-    ]
+    return [fact for fact in facts_of(category) if any(one in said for one in _wordings(fact.id))]
 
 
 @cache

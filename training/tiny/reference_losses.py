@@ -31,12 +31,8 @@ def name_loss(words: Tensor, meant: Sequence[Target], names: Tensor) -> tuple[Te
     """
     told = torch.tensor([not one.generic for one in meant])
     known = [one for one in meant if not one.generic]
-    shares = meant_shares(
-        [one.category for one in known], [one.others for one in known], len(names)
-    )
     cosine = F.normalize(words[told], dim=1) @ names.T
-    loss = F.cross_entropy(COSINE_SCALE * cosine, shares, label_smoothing=0.05)
-    return loss, float(fits(cosine, known).float().mean())
+    return _understood(COSINE_SCALE * cosine, known, smoothing=0.05)
 
 
 def shown_loss(logits: Tensor, meant: Sequence[Target]) -> tuple[Tensor, float]:
@@ -47,14 +43,23 @@ def shown_loss(logits: Tensor, meant: Sequence[Target]) -> tuple[Tensor, float]:
         logits: (n, concepts) of the blends, see ``LanguageModel.blended_logits``.
         meant: n targets; those that are absent, or whose words tell no category, do not count.
     """
-    there = torch.tensor([bool(one.ids) and not one.generic for one in meant])
-    known = [one for one, counts in zip(meant, there.tolist(), strict=True) if counts]
-    if not known:
+    there = [k for k, one in enumerate(meant) if one.ids and not one.generic]
+    if not there:
         return logits.sum() * 0.0, 0.0
-    shown = [Reading(one.shown) for one in known]
-    shares = meant_shares([one.category for one in known], shown, logits.shape[1])
-    right = fits(logits[there], [replace(one, others=Reading(one.shown)) for one in known])
-    return 0.5 * F.cross_entropy(logits[there], shares), float(right.float().mean())
+    known = [replace(meant[k], others=Reading(meant[k].shown)) for k in there]
+    loss, right = _understood(logits[there], known)
+    return 0.5 * loss, right
+
+
+def _understood(
+    logits: Tensor, meant: Sequence[Target], smoothing: float = 0.0
+) -> tuple[Tensor, float]:
+    """Cross entropy of logits (n, categories) with what n targets' words fit, and the share whose
+    best is among that."""
+    others = [one.others for one in meant]
+    shares = meant_shares([one.category for one in meant], others, logits.shape[1])
+    loss = F.cross_entropy(logits, shares, label_smoothing=smoothing)
+    return loss, float(fits(logits, meant).float().mean())
 
 
 def fits(scores: Tensor, meant: Sequence[Target]) -> Tensor:

@@ -267,9 +267,9 @@ class JointTraining:
         # "The thing on the left" tells no category: there is nothing to learn of it.
         told = torch.tensor([not one.generic for one in meant])
         wanted = torch.tensor([one.category for one in meant])
-        named, right = name_loss(words, meant, self.names)
+        name, right = name_loss(words, meant, self.names)
         terms = {
-            "name": named,
+            "name": name,
             "answer": 0.3 * sampled_answer_loss(language, states[spoken].float(), tokens, kept),
         }
         self._note("right", right)

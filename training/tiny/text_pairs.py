@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 
 from training.homereason import names, wording
+from training.homereason.knowledge import facts_of
 from training.household.taxonomy import Split, category_index, load_categories, purposes
 from training.tiny.joint_questions import Target
-from training.tiny.text_questions import FACT_SHARE, facts_of, target_of
+from training.tiny.text_questions import FACT_SHARE, target_of
 
 # Share of pairs that are two things of one name ("both mugs").
 BOTH_SHARE = 0.15

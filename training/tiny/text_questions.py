@@ -64,11 +64,6 @@ def target_of(category: str, said: str) -> Target:
     return Target(category_index()[category], (), others=reading(category, said))
 
 
-def facts_of(category: str) -> list[Fact]:
-    """Facts that hold for a category."""
-    return [fact for fact in load_facts().values() if category in fact.yes]
-
-
 def fact_intent(fact: Fact, split: Split, rng: random.Random) -> str:
     """An intent for whatever a fact holds for, worded as the benchmark words it."""
     if fact.sentences[split] and rng.random() < 0.4:

@@ -11,12 +11,12 @@ from lisa_model.base_weights import ensure_base_weights
 from lisa_model.config import preset
 from lisa_model.language import Vocabulary
 from training.homereason import names, wording
+from training.homereason.knowledge import facts_of
 from training.homereason.question import named_answer
 from training.household.taxonomy import load_categories, purposes
 from training.tiny.packing import pack_question
 from training.tiny.stage_text import answer_vocabulary
 from training.tiny.text_pairs import draw_pair
-from training.tiny.text_questions import facts_of
 
 CATEGORIES = list(load_categories())
 
