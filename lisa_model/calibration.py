@@ -19,7 +19,7 @@ MOST_CERTAIN = 6.0
 # Below this share the agreement makes no difference.
 LEAST_AGREEMENT = 1e-3
 # Of a regression, in the order of Evidence.inputs.
-WEIGHTS = ("iou_weight", "presence_weight", "agreement_weight", "certainty_weight")
+WEIGHTS = ("iou_weight", "presence_weight", "agreement_weight", "certainty_weight", "tint_weight")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +34,22 @@ class Evidence:
             :func:`lisa_model.meaning.agreement`; 1 where any thing will do.
         certainty: 0..1, the probability of the answer that led to its [SEG], see
             :class:`lisa_model.language.Generated`.
+        tint: -1..1, how far what is under the mask has the colour that the words name; below 0 for
+            another one, about 0 where they name none.
     """
 
     expected_iou: float
     presence: float
     agreement: float
     certainty: float
+    tint: float = 0.0
 
-    def inputs(self) -> tuple[float, float, float, float]:
+    def inputs(self) -> tuple[float, float, float, float, float]:
         """What a regression weighs: clipped IoU, presence, log of the agreement, log-odds of the
-        certainty."""
+        certainty, tint."""
         clipped = min(1.0, max(0.0, self.expected_iou))
         agreed = math.log(max(LEAST_AGREEMENT, self.agreement))
-        return clipped, self.presence, agreed, log_odds(self.certainty)
+        return clipped, self.presence, agreed, log_odds(self.certainty), self.tint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,7 @@ class Regression:
     bias: float
     agreement_weight: float = 0.0
     certainty_weight: float = 0.0
+    tint_weight: float = 0.0
 
     def __post_init__(self) -> None:
         for name in (*WEIGHTS, "bias"):

@@ -67,6 +67,8 @@ class MaskHeadConfig:
         align_dim: hidden width of the alignment of patches with [SEG] prompts.
         align_dropout: share of these hidden units that training leaves out, 0..1: a few thousand
             frames show too few models of each kind to be learnt by heart.
+        naming_dim: hidden width of the naming of what a mask shows, from the mean of the encoder's
+            features under it; 0 leaves that out: the mean of the aligned patches names it.
     """
 
     dim: int = 128
@@ -77,6 +79,7 @@ class MaskHeadConfig:
     referent_dim: int = 0
     align_dim: int = 512
     align_dropout: float = 0.0
+    naming_dim: int = 0
 
     def __post_init__(self) -> None:
         if self.dim % (2 * self.num_heads):
@@ -85,6 +88,8 @@ class MaskHeadConfig:
             )
         if self.align_dim < 1:
             raise ValueError(f"mask_head.align_dim must be at least 1, got {self.align_dim}")
+        if self.naming_dim < 0:
+            raise ValueError(f"mask_head.naming_dim must be at least 0, got {self.naming_dim}")
         if not 0.0 <= self.align_dropout < 1.0:
             raise ValueError(
                 f"mask_head.align_dropout must be at least 0 and below 1, got {self.align_dropout}"
@@ -202,7 +207,9 @@ PRESETS: dict[str, LisaConfig] = {
         concepts=197,
         presence_weight=2.0,
         presence_cell=2,
-        mask_head=MaskHeadConfig(referent_dim=64, align_dim=1024, align_dropout=0.4),
+        mask_head=MaskHeadConfig(
+            referent_dim=64, align_dim=1024, align_dropout=0.4, naming_dim=1024
+        ),
     ),
 }
 

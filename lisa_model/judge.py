@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -9,10 +11,25 @@ from numpy.typing import NDArray
 
 from lisa_model.calibration import Evidence
 from lisa_model.look import OUTSIDE, presence
-from lisa_model.mask_head import PRESENCE_SCALE
+from lisa_model.mask_head import PRESENCE_SCALE, tints
 from lisa_model.meaning import Meaning, agreement
 from lisa_model.model import LisaModel
 from lisa_model.tiny_masks import Guess
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A mask as it is shown.
+
+    Attributes:
+        logits: (H, W) float32; of an empty mask where it is withheld.
+        score: 0..1 but for a model without calibration, which may leave that a little.
+        withheld: (H, W) bool, the mask that is withheld; None where it is shown.
+    """
+
+    logits: NDArray[np.float32]
+    score: float
+    withheld: NDArray[np.bool_] | None = None
 
 
 class Judge:
@@ -49,23 +66,28 @@ class Judge:
             agreed = float(agreement(meant, looks))
             shown += meaning.generic * (1.0 - shown)
             agreed += meaning.generic * (1.0 - agreed)
+        tint = 0.0
+        if meaning.reference is not None:
+            along = tints(meaning.reference.float())[0].cpu() * torch.from_numpy(guess.colour)
+            tint = min(1.0, max(-1.0, float(along.sum())))
         return Evidence(
             expected_iou=guess.score,
             presence=shown,
             agreement=agreed,
             certainty=meaning.certainty,
+            tint=tint,
         )
 
-    def judged(self, meaning: Meaning, guess: Guess) -> tuple[NDArray[np.float32], float]:
-        """A guess's mask logits (H, W) and score; an empty mask where it is to be withheld."""
+    def judged(self, meaning: Meaning, guess: Guess) -> Judged:
+        """What of a guess is shown."""
         calibration = self.model.config.calibration
         if calibration is None:
-            return guess.logits, guess.score
+            return Judged(guess.logits, guess.score)
         evidence = self.evidence(meaning, guess)
-        shown = guess.logits
+        score = calibration.score(evidence)
         if calibration.withholds(evidence):
-            shown = np.minimum(shown, OUTSIDE)
-        return shown, calibration.score(evidence)
+            return Judged(np.minimum(guess.logits, OUTSIDE), score, guess.logits > 0)
+        return Judged(guess.logits, score)
 
     def presences(
         self, appearances: NDArray[np.float32], queries: NDArray[np.float32]

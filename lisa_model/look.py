@@ -91,13 +91,22 @@ def appearance(features: Tensor, logits: Tensor) -> NDArray[np.float32]:
     Returns:
         (dim,) float32.
     """
+    return F.normalize(mean_under(features, logits[None])[0], dim=0).cpu().numpy()
+
+
+def mean_under(features: Tensor, logits: Tensor) -> Tensor:
+    """Mean of features under masks, (n, dim) float32; zeros for an empty mask.
+
+    Args:
+        features: (dim, h, w) of a frame or a region.
+        logits: (n, H, W) mask logits of the same frame or region, any size.
+    """
     grid = (features.shape[-2], features.shape[-1])
-    shares = F.adaptive_avg_pool2d((logits > 0).float()[None], grid)[0]
-    if shares.sum() <= 0:
-        return np.zeros(features.shape[0], dtype=np.float32)
+    shares = F.adaptive_avg_pool2d((logits > 0).float(), grid).to(features.device)
     # No matrix product: autocast would make half precision of it.
-    mean = (features.float() * shares.to(features.device)).sum((1, 2))
-    return F.normalize(mean, dim=0).cpu().numpy()
+    sums = [(features.float() * one).sum((1, 2)) for one in shares]
+    weights = shares.sum((1, 2)).clamp(min=torch.finfo(torch.float32).tiny)
+    return torch.stack(sums) / weights[:, None]
 
 
 def presence(appearance: Tensor, query: Tensor, concepts: Tensor, *, scale: float) -> Tensor:

@@ -8,6 +8,7 @@ added, because a small encoder's grid is coarse and household targets are a few 
   (mask) prompt, so the decoder starts from where the meant thing seems to be;
 * ``stem``: convolutions on the RGB image at the output resolution, added inside the upscaling
   (as SAM 2 does with its high-resolution features), for edges that a 14 px patch cannot hold;
+* ``naming``: what a mask shows. Whether that is what was asked for decides if it is shown at all;
 * ``reference``: which of several things of one kind is meant ("the red one", "the one left of the
   laptop"); see :mod:`lisa_model.reference`.
 """
@@ -27,6 +28,7 @@ from segment_anything.modeling.transformer import TwoWayTransformer
 from torch import Tensor, nn
 
 from lisa_model.config import LisaConfig, MaskHeadConfig
+from lisa_model.look import mean_under
 from lisa_model.reference import (
     Context,
     Located,
@@ -199,6 +201,13 @@ class MaskHead(nn.Module):
                 depth=head.depth, embedding_dim=dim, num_heads=head.num_heads, mlp_dim=head.mlp_dim
             ),
         )
+        self.naming = (
+            PatchAlign(
+                config.vision_dim, head.naming_dim, config.out_dim, dropout=head.align_dropout
+            )
+            if head.naming_dim
+            else None
+        )
 
     def encode(self, vision: Tensor, rgb: Tensor, windows: Tensor | None = None) -> ImageFeatures:
         """Features of a batch of images.
@@ -221,6 +230,23 @@ class MaskHead(nn.Module):
         keys = torch.cat([learnt.to(vision.dtype), *(PLAIN_SCALE * one for one in plain)], dim=1)
         things = self.reference_things(embedding)[:, 0]
         return ImageFeatures(embedding, aligned, stem, keys, things, here[:, :2])
+
+    def looks(self, vision: Tensor, features: ImageFeatures, logits: Tensor) -> Tensor:
+        """What is under the masks of one image, comparable with [SEG] prompts: (n, out_dim).
+
+        Args:
+            vision: (1, vision_dim, h, w) of the frozen encoder.
+            features: of the same image.
+            logits: (n, H, W) of masks, any size.
+
+        Returns:
+            float32 of unit length; zeros for an empty mask.
+        """
+        if self.naming is None:
+            return F.normalize(mean_under(features.aligned[0], logits), dim=1)
+        means = mean_under(vision[0], logits)
+        named = F.normalize(self.naming(means.T[None, :, None])[0, :, 0].T.float(), dim=1)
+        return named * means.any(1, keepdim=True)
 
     def similarity(self, features: ImageFeatures, prompt: Tensor) -> Tensor:
         """Logit per patch that it belongs to the meant thing: (n, h, w); prompt (n, out_dim)."""

@@ -30,7 +30,8 @@ class SegmentationResult:
     """What one intent gave.
 
     Attributes:
-        text: the answer, with ``[SEG]`` where a mask belongs.
+        text: the answer, with ``[SEG]`` where a mask belongs; that nothing matches, where each
+            [SEG] of it marks nothing.
         token_ids: generated ids, the final end-of-turn included when it was reached.
         mask_logits: (n, H, W) float32, one row per [SEG].
         masks: (n, H, W) bool, ``mask_logits > 0``.
@@ -40,6 +41,8 @@ class SegmentationResult:
             the answer was generated.
         queries: (n, dim) float32, the [SEG] prompts as the mask decoder takes them; they can be
             looked for in other images, see :meth:`ReasoningSegmenter.look`.
+        withheld: (n, H, W) bool, of the masks that are empty because nothing seems to fit, what
+            they would have been; (0, 0, 0) of a model that withholds none.
     """
 
     text: str
@@ -50,6 +53,7 @@ class SegmentationResult:
     timings: dict[str, float] = field(default_factory=dict)
     log_probability: float | None = None
     queries: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    withheld: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0, 0), np.bool_))
 
 
 class ReasoningSegmenter(ABC):

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lisa_model.look import OUTSIDE, appearance
+from lisa_model.look import OUTSIDE, mean_under
 from lisa_model.mask_head import ImageFeatures
 from lisa_model.model import LisaModel
 from lisa_model.reference import Context, Reference, handicap, no_reference
@@ -47,19 +47,21 @@ class Guess:
     Attributes:
         logits: (H, W) float32 of the frame or the window.
         score: IoU that the decoder expects; not clipped.
-        appearance: (out_dim,) float32: of the aligned features, which tell things apart better than
-            the encoder's own; see :func:`lisa_model.look.appearance`.
+        appearance: (out_dim,) float32: what the mask shows, see
+            :meth:`lisa_model.mask_head.MaskHead.looks`.
+        colour: (3,) float32 mean of the normalised picture under the mask; zeros for an empty one.
     """
 
     logits: NDArray[np.float32]
     score: float
     appearance: NDArray[np.float32]
+    colour: NDArray[np.float32]
 
     def in_frame(self, window: CropWindow, around: NDArray[np.float32]) -> Guess:
         """The guess of a window, put into the logits (H, W) of the frame around it."""
         logits = np.minimum(around, OUTSIDE)
         logits[window.y0 : window.y1, window.x0 : window.x1] = self.logits
-        return Guess(logits, self.score, self.appearance)
+        return replace(self, logits=logits)
 
 
 def see(
@@ -110,14 +112,25 @@ def look_closer(
     if reference is not None and context is not None:
         located = model.mask_head.locate(features, prompts, reference, context)
     small, iou, _ = model.mask_head(features, prompts, reference, located)
+    looks, colours = under_masks(model, seen, small)
     return [
         Guess(
             upsample(small[k : k + 1], window.height, window.width),
             float(iou[k]),
-            appearance(seen.features.aligned[0], small[k]),
+            looks[k],
+            colours[k],
         )
         for k in range(len(prompts))
     ]
+
+
+def under_masks(
+    model: LisaModel, seen: Seen, logits: Tensor
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Appearances (n, out_dim) and colours (n, 3) under the masks (n, H, W) of a picture, see
+    :class:`Guess`."""
+    looks = model.mask_head.looks(seen.vision, seen.features, logits)
+    return looks.cpu().numpy(), mean_under(seen.rgb[0], logits).cpu().numpy()
 
 
 def expected_iou(guess: Guess) -> float:
@@ -161,7 +174,8 @@ def best_guess(
         less = handicap(located.appeals, context.best).clamp(max=0.0)
     small, iou, similarity = head(seen.features, prompt, reference, located)
     whole = upsample(small, height, width)
-    best = Guess(whole, float(iou[0]), appearance(seen.features.aligned[0], small[0]))
+    looks, colours = under_masks(model, seen, small)
+    best = Guess(whole, float(iou[0]), looks[0], colours[0])
     if not patches or not model.config.zoom_candidates:
         return best
     peaks = upsample(similarity, height, width)

@@ -34,6 +34,8 @@ from lisa_model.vision import check_image
 from lisa_model.zoom import CropWindow
 
 WEIGHTS = Path(__file__).parent / "weights"
+# What is said where every mask of an answer turns out to be empty.
+NOTHING_FITS = 'Sorry, nothing in this image matches "{intent}".'
 # Longest answer by default.
 DEFAULT_NEW_TOKENS = 16
 # Patches of a look at a region. Measured on validation scenes; see docs/follow.md.
@@ -53,6 +55,21 @@ class EncodedImage:
     image: NDArray[np.uint8]
     seen: Seen
     prefix: Cache
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Masks of n [SEG] prompts.
+
+    Attributes:
+        logits: (n, H, W) float32; a mask that the calibration withholds is empty.
+        scores: (n,) float32 in [0, 1].
+        withheld: (n, H, W) bool, the masks that are withheld.
+    """
+
+    logits: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    withheld: NDArray[np.bool_]
 
 
 class TinySegmenter(ReasoningSegmenter):
@@ -211,18 +228,24 @@ class TinySegmenter(ReasoningSegmenter):
             )
             clock.lap("language_s")
             report(on_progress, Stage.MARKING)
-            prompts, logits, scores = self.mark(
+            prompts, marks = self.mark(
                 encoded, answer.states, answer.certainty.tolist(), on_progress
             )
         clock.lap("masks_s")
+        masks = marks.logits > 0
+        text = language.vocabulary.decode(answer.ids)
+        if len(prompts) and not masks.any():
+            # The answer was given before anything was looked at closer.
+            text = NOTHING_FITS.format(intent=prompt)
         return SegmentationResult(
-            text=language.vocabulary.decode(answer.ids),
+            text=text,
             token_ids=answer.ids,
-            mask_logits=logits,
-            masks=logits > 0,
-            scores=scores,
+            mask_logits=marks.logits,
+            masks=masks,
+            scores=marks.scores,
             timings=clock.laps,
             queries=prompts.float().cpu().numpy(),
+            withheld=marks.withheld,
         )
 
     def mark(
@@ -231,7 +254,7 @@ class TinySegmenter(ReasoningSegmenter):
         rows: Tensor,
         certainty: Sequence[float],
         on_progress: OnProgress | None = None,
-    ) -> tuple[Tensor, NDArray[np.float32], NDArray[np.float32]]:
+    ) -> tuple[Tensor, Marks]:
         """What the states (n, llm_dim) that predict a [SEG] mark; within :meth:`autocast`.
 
         Args:
@@ -241,7 +264,7 @@ class TinySegmenter(ReasoningSegmenter):
             on_progress: as for :meth:`masks`.
 
         Returns:
-            prompts (n, out_dim), and logits and scores of :meth:`masks`.
+            prompts (n, out_dim), and their :meth:`masks`.
         """
         language = self.model.language
         # Without a row there is no prompt, and no mask.
@@ -257,7 +280,7 @@ class TinySegmenter(ReasoningSegmenter):
             prompts = language.blended(words, presence)
             if (said := language.references(rows, presence)) is not None:
                 which = said[0]
-        logits, scores = self.masks(
+        marks = self.masks(
             encoded,
             prompts,
             words=words,
@@ -265,7 +288,7 @@ class TinySegmenter(ReasoningSegmenter):
             certainty=certainty,
             on_progress=on_progress,
         )
-        return prompts, logits, scores
+        return prompts, marks
 
     def masks(
         self,
@@ -277,7 +300,7 @@ class TinySegmenter(ReasoningSegmenter):
         reference: Reference | None = None,
         certainty: Sequence[float] | None = None,
         on_progress: OnProgress | None = None,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    ) -> Marks:
         """Decode [SEG] prompts (n, out_dim) on an encoded image.
 
         Args:
@@ -288,13 +311,11 @@ class TinySegmenter(ReasoningSegmenter):
             reference: which one of several, n rows; None for whichever.
             certainty: (n,) that there is something to mark; None where that is given.
             on_progress: told MARKING before each closer look; what it raises ends it.
-
-        Returns:
-            mask logits (n, H, W) and scores (n,); a mask that the calibration withholds is empty.
         """
         height, width = encoded.image.shape[:2]
         logits = np.empty((len(prompts), height, width), dtype=np.float32)
         scores = np.empty(len(prompts), dtype=np.float32)
+        withheld = np.zeros(logits.shape, dtype=np.bool_)
         patches = self.model.config.zoom_patches if zoom else 0
         with self.autocast():
             for row, prompt in enumerate(prompts):
@@ -314,8 +335,11 @@ class TinySegmenter(ReasoningSegmenter):
                     worth=partial(self.judge.worth, meaning),
                     before_pass=partial(report, on_progress, Stage.MARKING),
                 )
-                logits[row], scores[row] = self.judge.judged(meaning, guess)
-        return logits, np.clip(scores, 0.0, 1.0)
+                judged = self.judge.judged(meaning, guess)
+                logits[row], scores[row] = judged.logits, judged.score
+                if judged.withheld is not None:
+                    withheld[row] = judged.withheld
+        return Marks(logits, np.clip(scores, 0.0, 1.0), withheld)
 
     def look(
         self,

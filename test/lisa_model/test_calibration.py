@@ -34,6 +34,9 @@ def test_it_is_a_logistic_of_all():
     agreed = Regression(iou_weight=0.0, presence_weight=0.0, agreement_weight=1.0, bias=0.0)
     assert score(agreed, 0.3, 0.3, agreement=0.25) == pytest.approx(0.2)
     assert score(agreed, 0.3, 0.3, agreement=0.0) == score(agreed, 0, 0, agreement=LEAST_AGREEMENT)
+    tinted = Regression(iou_weight=0.0, presence_weight=0.0, tint_weight=1.0, bias=0.0)
+    assert tinted.probability(replace(seen(0.3, 0.3), tint=0.0)) == pytest.approx(0.5)
+    assert tinted.probability(replace(seen(0.3, 0.3), tint=-1.0)) < 0.3
     extreme = Regression(iou_weight=0.0, presence_weight=-2000.0, bias=0.0)
     assert score(extreme, 0.0, 1.0) == 0.0
 

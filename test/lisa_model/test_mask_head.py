@@ -66,6 +66,27 @@ def test_a_concept_is_there_where_one_place_shows_it():
     torch.testing.assert_close(tiny, head.log_presence(head.encode(*inputs(1, 1, 1)), codebook))
 
 
+@pytest.mark.parametrize("naming_dim", [0, 6])
+def test_what_is_under_a_mask_is_told_from_its_patches_alone(naming_dim):
+    head = small_head(vision_dim=24, naming_dim=naming_dim).eval()
+    vision, rgb = inputs(1)
+    features = head.encode(vision, rgb)
+    logits = torch.full((2, 20, 28), -1.0)
+    logits[0, 4:12, 8:16] = 1.0  # four patches
+    with torch.no_grad():
+        seen, empty = head.looks(vision, features, logits)
+        assert seen.norm() == pytest.approx(1.0, abs=1e-5)
+        assert not empty.any()
+        elsewhere = vision.clone()
+        elsewhere[:, :, 3:] += 1.0
+        same = head.looks(elsewhere, head.encode(elsewhere, rgb), logits)[0]
+        torch.testing.assert_close(same, seen)
+        if naming_dim:
+            mean = vision[:, :, 1:3, 2:4].mean((2, 3))[:, :, None, None]
+            expected = torch.nn.functional.normalize(head.naming(mean)[0, :, 0, 0], dim=0)
+            torch.testing.assert_close(seen, expected)
+
+
 def test_the_prompt_and_the_stem_both_reach_the_mask(head):
     vision, rgb = inputs()
     features = head.encode(vision, rgb)

@@ -1,9 +1,12 @@
 """The shipped model on the shipped frames."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from lisa_model.calibration import Calibration, Regression
 from lisa_model.errors import InvalidImageError, InvalidIntentError
 from lisa_model.metrics import score_mask
 from lisa_model.segmenter import ReasoningSegmenter
@@ -40,6 +43,22 @@ def test_half_precision_finds_the_same(segmenter, living_room):
     look = half.look(living_room.color, result.queries)
     assert score_mask(look.masks[0], exact.masks[0]).iou >= 0.8
     assert look.appearances.dtype == np.float32
+
+
+def test_where_every_mask_is_withheld_the_answer_says_so(segmenter, living_room, monkeypatch):
+    shown = segmenter.segment(living_room.color, "change the TV channel")
+    assert not shown.withheld.any()
+    any_mask = Regression(iou_weight=0.0, presence_weight=0.0, bias=0.0)
+    strict = replace(
+        segmenter.model.config, calibration=Calibration(right=any_mask, fits=any_mask, floor=0.6)
+    )
+    monkeypatch.setattr(segmenter.model, "config", strict)
+    # Every mask is worth the same then, so that the first closer look is taken for the best.
+    result = segmenter.segment(living_room.color, "change the TV channel")
+    assert result.text == 'Sorry, nothing in this image matches "change the TV channel".'
+    assert result.masks.shape == result.withheld.shape == shown.masks.shape
+    assert not result.masks.any()
+    assert result.withheld.any()
 
 
 def test_another_intent_on_the_same_frame_finds_another_thing(segmenter, living_room):

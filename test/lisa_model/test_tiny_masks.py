@@ -29,6 +29,9 @@ class Head:
         anchors = torch.zeros(1, 2, 2)
         return Located(Context(anchors, torch.zeros(1), place), self.appeals, self.kind)
 
+    def looks(self, vision, features, logits):
+        return torch.zeros(1, 4)
+
     def __call__(self, features, prompt, reference, located):
         return torch.full((1, 64, 64), -1.0), torch.tensor([0.1]), self.kind
 
@@ -47,13 +50,12 @@ def search(monkeypatch):
             assert window.y0 <= y < window.y1
             score = left if x < SIDE / 2 else 0.7
             logits = np.full((window.height, window.width), 1.0, dtype=np.float32)
-            return [Guess(logits, score, np.zeros(4, dtype=np.float32))]
+            return [Guess(logits, score, np.zeros(4, np.float32), np.zeros(3, np.float32))]
 
         monkeypatch.setattr(tiny_masks, "look_closer", look_closer)
-        monkeypatch.setattr(tiny_masks, "appearance", lambda *_: np.zeros(4, dtype=np.float32))
         config = SimpleNamespace(zoom_candidates=2)
         model = SimpleNamespace(mask_head=Head(appeal), config=config)
-        seen = SimpleNamespace(features=SimpleNamespace(aligned=torch.zeros(1, 4, 16, 16)))
+        seen = SimpleNamespace(vision=None, features=None, rgb=torch.zeros(1, 3, 128, 128))
         image = np.zeros((SIDE, SIDE, 3), dtype=np.uint8)
         prompt = torch.ones(1, 4)
         guess = best_guess(model, image, seen, prompt, patches=64)

@@ -59,5 +59,5 @@ class TeacherForced:
             states = language.states(language.embed(ids), cache=copy_cache(encoded.prefix))
             # A given answer is certain.
             rows, certainty = states[0, list(packed.segs)], [1.0] * len(packed.segs)
-            _, logits, scores = segmenter.mark(encoded, rows, certainty)
-        return Answer(answer, logits > 0, scores)
+            _, marks = segmenter.mark(encoded, rows, certainty)
+        return Answer(answer, marks.logits > 0, marks.scores)

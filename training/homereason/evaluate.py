@@ -7,7 +7,7 @@ import platform
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,7 @@ def evaluate(
             masks = np.asarray(result.masks, dtype=bool)
             scores = np.asarray(result.scores, dtype=np.float64)
             mine = _outcome(one, frame, masks, None if joined else scores, result.text, seconds)
+            mine = replace(mine, withheld_iou=withheld_iou(result, frame.mask(one.ids), mine))
             out.setdefault(MODEL, []).append(mine)
             if watching is not None:
                 watching(path, frame, one, masks, mine)
@@ -109,6 +110,20 @@ def evaluate(
             left = each * (len(questions) - number) / 60
             progress(f"{number}/{len(questions)} frames, {each:.1f} s each, {left:.1f} min left")
     return out
+
+
+def withheld_iou(result: Any, truth: NDArray[np.bool_], outcome: Outcome) -> float | None:
+    """IoU of what an answer withholds; None for one that marks something, or withholds nothing.
+
+    Args:
+        result: as of ``SegmentationResult``; other answers withhold nothing.
+        truth: (H, W) all targets.
+        outcome: of the answer.
+    """
+    withheld = getattr(result, "withheld", None)
+    if withheld is None or not withheld.any() or not outcome.refused:
+        return None
+    return score_mask(np.asarray(withheld.any(axis=0)), truth).iou
 
 
 def _outcome(
@@ -196,6 +211,7 @@ def table(result: Mapping[str, Any]) -> str:
     lines += [
         "",
         *(f"({letter}) {text}" for letter, text in result["subsets"].items()),
+        f"good masks (IoU >= 0.5) that are withheld: {_cell(everything, 'withheld_good')}",
         f"two targets, best assignment: {_cell(everything, 'two_target_iou')}",
         f"calibration error, score against IoU >= 0.5: {_cell(everything, 'calibration_error')}",
     ]

@@ -29,6 +29,7 @@ class Outcome:
         score: all masks of the answer joined, against all targets joined.
         refused: the answer marks nothing.
         fits: there is something to mark.
+        withheld_iou: of what an answer that marks nothing withholds; None where that is nothing.
         matched: mean IoU over two targets under the best assignment of masks; None for others, and
             where the method has one joined mask only.
         confidence: highest score of the masks; None without a score or mask.
@@ -44,6 +45,7 @@ class Outcome:
     score: MaskScore
     refused: bool
     fits: bool
+    withheld_iou: float | None = None
     matched: float | None = None
     confidence: float | None = None
     error_mm: float | None = None
@@ -123,6 +125,7 @@ def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     if fitting:
         out["right_object"] = float(np.mean([one.score.iou > FOUND for one in fitting]))
         out["refused"] = float(np.mean([one.refused for one in fitting]))
+        out["withheld_good"] = withheld_good(fitting)
         good = [one for one in fitting if one.score.iou >= GOOD and asks_for_one(one)]
         placed = [one.error_mm for one in good if one.error_mm is not None]
         out["points"] = {
@@ -141,6 +144,14 @@ def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     if vain:
         out["n_acc"] = float(np.mean([one.refused for one in vain]))
     return out
+
+
+def withheld_good(fitting: Sequence[Outcome]) -> float | None:
+    """Of the good masks (IoU >= 0.5) that were found for answerable questions, the share that was
+    withheld; None where none was found."""
+    kept = sum(one.score.iou >= GOOD for one in fitting)
+    lost = sum((one.withheld_iou or 0.0) >= GOOD for one in fitting)
+    return lost / (kept + lost) if kept + lost else None
 
 
 def asks_for_one(one: Outcome) -> bool:

@@ -141,6 +141,12 @@ GOALS = (
         value=lambda scored, seed: scored.everything(seed).get("refused"),
     ),
     Goal(
+        what="good masks withheld, of those found",
+        bound=0.05,
+        at_least=False,
+        value=lambda scored, seed: scored.everything(seed).get("withheld_good"),
+    ),
+    Goal(
         what="(c) gIoU above the two-stage baseline",
         bound=0.20,
         at_least=True,

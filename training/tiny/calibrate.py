@@ -14,10 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from lisa_model.calibration import WEIGHTS, Calibration, Evidence, Regression
-from lisa_model.judge import Judge
+from lisa_model.judge import Judge, Judged
 from lisa_model.meaning import Meaning
 from lisa_model.metrics import score_mask
 from lisa_model.model import LisaModel
@@ -55,7 +54,7 @@ class WitnessingJudge(Judge):
         super().__init__(model=model)
         self.seen: list[Evidence] = []
 
-    def judged(self, meaning: Meaning, guess: Guess) -> tuple[NDArray[np.float32], float]:
+    def judged(self, meaning: Meaning, guess: Guess) -> Judged:
         """See :meth:`Judge.judged`."""
         self.seen.append(self.evidence(meaning, guess))
         return super().judged(meaning, guess)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from lisa_model.model import LisaModel
@@ -67,7 +67,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Asked:
-    """One question about a frame; no targets where nothing is to be marked."""
+    """One question about a frame; no targets where the answer has no [SEG]."""
 
     packed: PackedQuestion
     targets: tuple[Target, ...]
@@ -87,6 +87,9 @@ def ask(
     out, free = [], True
     for question in store.draw(view.frame, count, rng):
         free = free and question.kind != SIDED
+        if not question.targets:
+            out.append(asked_in_vain(model, question))
+            continue
         packed = pack_question(model.language, question.text, spoken_answer(question), True)
         anchors, generic = anchors_of(question.proof, view.instances)
         pairs = zip(question.categories, question.targets, strict=False)
@@ -97,8 +100,6 @@ def ask(
             shown = tuple(one for one in others.also if one in visible)
             targets.append(Target(index[name], ids, anchors, generic, pull, tint, others, shown))
         out.append(Asked(packed, tuple(targets)))
-        if not question.targets:
-            out.append(asked_in_vain(model, question))
     if rng.random() < small_talk_share:
         turn, reply = draw_small_talk(rng)
         out.append(Asked(pack_question(model.language, turn, reply, True), ()))
@@ -106,16 +107,17 @@ def ask(
 
 
 def asked_in_vain(model: LisaModel, question: Question) -> Asked:
-    """A question that nothing fits, with the beginning of an answer that it should not get.
+    """A question about a thing that nothing fits: the answer has a [SEG] as ever.
 
-    Where the LLM errs, the mask head has the last word: it learns here that the yellow fork that is
-    meant is none of those in view. The LLM learns what is meant, and nothing of that answer.
+    Whether the thing is there, the mask head decides, which looks closer: it learns here that the
+    yellow fork that is meant is none of those in view. A small LLM that sees a few dozen pooled
+    patches refuses nearly at random, and what it refuses cannot be found any more.
     """
     packed = pack_begun(model.language, question.text)
     (name,) = question.categories
     others = reading(name, question.text, question.proof)
-    target = Target(category_index()[name], (), others=others)
-    return Asked(replace(packed, answer_start=len(packed.ids)), (target,))
+    tint = tint_of(question.proof)
+    return Asked(packed, (Target(category_index()[name], (), tint=tint, others=others),))
 
 
 def anchors_of(

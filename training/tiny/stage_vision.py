@@ -20,7 +20,7 @@ from lisa_model.mask_head import ImageFeatures, MaskHead
 from lisa_model.reference import Located, Reference, no_reference
 from training.tiny.losses import mask_iou, mask_losses, own_patches, patch_shares
 from training.tiny.name_space import COSINE_SCALE, name_vectors
-from training.tiny.patch_bank import gather, train_align
+from training.tiny.patch_bank import gather, gather_things, train_align
 from training.tiny.places import clicks, things_loss
 from training.tiny.steps import keep, learning_rate
 from training.tiny.views import ViewBatch, ViewStore, view_windows
@@ -87,17 +87,22 @@ def clicked(
     return reference, located.clicked(point)
 
 
-def aligned_head(
+def learn_names(
     head: MaskHead, store: ViewStore, names: Tensor, out: Path, *, steps: int, seed: int
 ) -> None:
-    """Align patches with names; kept in ``out`` and read from there when it was done before."""
-    if out.exists():
-        head.align.load_state_dict(torch.load(out, weights_only=True))
-        return
-    store.refresh()
-    views = (view for frame in store.frames.values() for view in frame)
-    train_align(head.align, gather(views, seed=seed), names, steps=steps, seed=seed)
-    keep(head.align.state_dict(), out)
+    """Learn what patches show, and what masks show; each is kept beside ``out``, and read from
+    there when it was done before."""
+    tasks = [(head.align, out.with_suffix(".align"), gather)]
+    if head.naming is not None:
+        tasks.append((head.naming, out.with_suffix(".naming"), gather_things))
+    for layers, kept, gathered in tasks:
+        if kept.exists():
+            layers.load_state_dict(torch.load(kept, weights_only=True))
+            continue
+        store.refresh()
+        views = (view for frame in store.frames.values() for view in frame)
+        train_align(layers, gathered(views, seed=seed), names, steps=steps, seed=seed)
+        keep(layers.state_dict(), kept)
 
 
 def train(
@@ -116,7 +121,7 @@ def train(
         features: folder of cached views.
         out: file of the mask head's weights.
         steps: in which masks are learnt.
-        align_steps: before them, of the alignment of patches alone; 0 for none.
+        align_steps: before them, of the names of patches, and of the names of masks; 0 for none.
         seed: of all that is drawn.
     """
     torch.manual_seed(seed)
@@ -126,11 +131,11 @@ def train(
     store = ViewStore(folder=features)
     state_file = out.with_suffix(".state")
     if align_steps and not state_file.exists():
-        aligned = out.with_suffix(".align")
-        aligned_head(head, store, names, aligned, steps=align_steps, seed=seed)
-    # The aligned space is learnt already: with masks it only settles.
+        learn_names(head, store, names, out, steps=align_steps, seed=seed)
+    # The aligned space is learnt already: with masks it only settles. What masks show is not used
+    # to make them.
     align = [p for n, p in head.named_parameters() if n.startswith("align")]
-    other = [p for n, p in head.named_parameters() if not n.startswith("align")]
+    other = [p for n, p in head.named_parameters() if not n.startswith(("align", "naming"))]
     optimiser = torch.optim.AdamW(
         [{"params": align, "lr": 2e-4}, {"params": other, "lr": 8e-4}],
         weight_decay=0.02,

@@ -42,7 +42,8 @@ TINTS: Mapping[str, Tint] = _directions()
 
 
 def tint_of(proof: Sequence[str]) -> Tint | None:
-    """One of :data:`TINTS`, by a question's proof (:mod:`training.homereason.attributes`); None
-    where no colour decides."""
-    named = re.match(r"(\w+): one only", proof[-1]) if proof else None
-    return TINTS.get(named[1]) if named else None
+    """One of :data:`TINTS`, by a question's proof (:mod:`training.homereason.attributes`, and
+    :mod:`training.homereason.absent` of a colour that nothing has); None where no colour
+    decides."""
+    named = re.search(r"^(\w+): one only|, not (\w+)$", proof[-1]) if proof else None
+    return TINTS.get(named[1] or named[2]) if named else None

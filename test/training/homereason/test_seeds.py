@@ -1,12 +1,14 @@
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from lisa_model.metrics import score_mask
 from training.experiments.errors import ExperimentError
-from training.homereason.evaluate import as_record, report
-from training.homereason.scoring import Outcome
+from training.homereason.evaluate import as_record, report, withheld_iou
+from training.homereason.scoring import Outcome, summarise
 from training.homereason.seeds import GOALS, goals_table, main, read, subsets_table
 
 
@@ -29,6 +31,29 @@ def outcome(subset, iou_tenths, *, frame="f0", fits=True, kind="explicit"):
         error_mm=4.0 if fits and iou_tenths else None,
         seconds=1.0,
     )
+
+
+def test_a_good_mask_that_is_withheld_is_a_good_one_lost():
+    shown = outcome("a", 8)
+    lost = replace(outcome("a", 0), withheld_iou=0.6)
+    poor = replace(outcome("a", 0), withheld_iou=0.4)
+    vain = replace(outcome("f", 0, fits=False), withheld_iou=0.0)
+    figures = summarise([shown, shown, shown, lost, poor, vain])
+    assert figures["withheld_good"] == pytest.approx(1 / 4)
+    assert figures["refused"] == pytest.approx(2 / 5)
+    assert summarise([poor])["withheld_good"] is None
+
+
+def test_what_an_answer_withholds_is_scored():
+    truth = np.zeros((1, 20), dtype=bool)
+    truth[0, :10] = True
+    held = np.zeros((2, 1, 20), dtype=bool)
+    held[0, 0, :5] = held[1, 0, 5:8] = True
+    empty, marked = outcome("a", 0), outcome("a", 8)
+    assert withheld_iou(SimpleNamespace(withheld=held), truth, empty) == pytest.approx(0.8)
+    assert withheld_iou(SimpleNamespace(withheld=held), truth, marked) is None
+    assert withheld_iou(SimpleNamespace(withheld=held & False), truth, empty) is None
+    assert withheld_iou(SimpleNamespace(), truth, empty) is None
 
 
 def written(folder, name, *, marked, frames=2, trivial=1):

@@ -28,11 +28,12 @@ from training.tiny.joint_losses import (
     is_alone,
     shows,
 )
-from training.tiny.joint_questions import Asked, Target, anchors_of, asked_in_vain
+from training.tiny.joint_questions import Asked, Target, anchors_of, ask, asked_in_vain
 from training.tiny.packing import pack_question
 from training.tiny.places import clicks, point_loss, things_loss
 from training.tiny.question_store import QuestionStore
 from training.tiny.stage_joint import JointRecipe, JointTraining
+from training.tiny.tints import TINTS
 from training.tiny.views import view_tensors
 
 MUG = list(load_categories()).index("mug")
@@ -240,7 +241,7 @@ def vocabulary():
     return Vocabulary.load(ensure_base_weights(preset("lisa-tiny").llm))
 
 
-def test_what_nothing_fits_is_also_asked_in_vain(vocabulary, model, names):
+def test_what_nothing_fits_is_asked_in_vain(vocabulary, model, names):
     reader = SimpleNamespace(language=SimpleNamespace(vocabulary=vocabulary))
     question = Question(
         frame="f",
@@ -252,14 +253,37 @@ def test_what_nothing_fits_is_also_asked_in_vain(vocabulary, model, names):
         proof=("mug 1 is blue, not yellow",),
     )
     asked = asked_in_vain(reader, question)
-    assert asked.targets == (Target(MUG, ()),)
+    assert asked.targets == (Target(MUG, (), tint=TINTS["yellow"]),)
     assert asked.packed.segs == (len(asked.packed.ids) - 2,)
-    assert asked.packed.answer_start == len(asked.packed.ids), "no word of the answer is learnt"
+    begun = asked.packed.ids[asked.packed.answer_start :]
+    assert vocabulary.decode(begun) == "It is [SEG]", "whether it is there, the mask head decides"
     # A blue mug is there: without the reference the answer would be right.
     assert not is_alone(view("mug"), asked.targets[0])
     terms, _ = decode_views(model, None, [view("mug")], [seg(ids=())], names, Always())
     assert terms["iou"].item() > 0
     assert terms["dice"].item() == 0
+
+
+def test_every_question_about_a_thing_is_answered_with_a_seg(vocabulary):
+    there = Question(
+        frame="f",
+        kind="explicit",
+        text="the mug",
+        targets=((1,),),
+        categories=("mug",),
+        answer="It is [SEG].",
+        proof=("one mug",),
+    )
+    gone = replace(there, kind="nothing_fits", targets=(), categories=("fork",), answer="None.")
+    reader = SimpleNamespace(language=SimpleNamespace(vocabulary=vocabulary))
+    store = SimpleNamespace(draw=lambda *_: [there, gone])
+    seen = SimpleNamespace(frame="f", instances=view("mug").instances)
+    found, free = ask(reader, store, seen, 2, random.Random(0), small_talk_share=0.0)
+    assert free
+    assert [one.targets[0].ids for one in found] == [(1,), ()]
+    assert all(len(one.packed.segs) == 1 for one in found)
+    (talk,) = ask(reader, store, seen, 2, random.Random(0), small_talk_share=1.0)[0][2:]
+    assert (talk.targets, talk.packed.segs) == ((), ())
 
 
 def small_model(vocabulary, names, *, concepts):

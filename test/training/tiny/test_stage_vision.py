@@ -14,7 +14,7 @@ CONFIG = replace(
     vision_dim=CHANNELS,
     out_dim=OUT_DIM,
     mask_head=MaskHeadConfig(
-        dim=32, num_heads=4, mlp_dim=32, stem_dim=8, referent_dim=4, align_dim=8
+        dim=32, num_heads=4, mlp_dim=32, stem_dim=8, referent_dim=4, align_dim=8, naming_dim=8
     ),
 )
 
@@ -34,11 +34,19 @@ def train(tmp_path, monkeypatch):
     return run
 
 
-def test_the_head_starts_from_aligned_patches(train, tmp_path):
+@pytest.mark.parametrize("part", ["align", "naming"])
+def test_the_head_starts_from_what_patches_and_masks_are_called(train, tmp_path, part):
     head = train(steps=0, align_steps=3)
-    aligned = torch.load(tmp_path / "vision.align", weights_only=True)
-    for name, value in aligned.items():
-        assert torch.equal(head[f"align.{name}"], value)
+    learnt = torch.load(tmp_path / f"vision.{part}", weights_only=True)
+    for name, value in learnt.items():
+        assert torch.equal(head[f"{part}.{name}"], value)
+
+
+def test_masks_leave_what_they_are_called_alone(train):
+    before, after = train(steps=0, align_steps=3), train(steps=2, align_steps=3)
+    kept = [name for name in before if name.startswith("naming")]
+    assert kept
+    assert all(torch.equal(after[name], before[name]) for name in kept)
 
 
 def test_masks_are_learnt_and_the_stage_goes_on_where_it_was(train, tmp_path, capsys):

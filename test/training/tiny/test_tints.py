@@ -27,6 +27,8 @@ def test_every_colour_of_the_questions_has_a_direction():
 
 def test_proofs_name_colours():
     assert tint_of(("mug: 1, 2", "red: one only")) == TINTS["red"]
+    assert tint_of(("mug 1 is blue, not red",)) == TINTS["red"]
+    assert tint_of(("no mug in the scene",)) is None
     assert tint_of(("sit: 1, 2", "wooden: one only")) is None
     assert tint_of(("mug: 1, 2", "left_of of these")) is None
     assert tint_of(()) is None

@@ -86,8 +86,8 @@ class SeenClasses:
         encoded, _ = self._look(image)
         if title not in self._masks:
             row = [one.title for one in self._categories].index(title)
-            logits, _ = self._model.masks(encoded, self._codebook[row : row + 1])
-            self._masks[title] = logits[0] > 0
+            marks = self._model.masks(encoded, self._codebook[row : row + 1])
+            self._masks[title] = marks.logits[0] > 0
         return self._masks[title]
 
 
