@@ -67,6 +67,9 @@ class MaskHeadConfig:
         align_dim: hidden width of the alignment of patches with [SEG] prompts.
         align_dropout: share of these hidden units that training leaves out, 0..1: a few thousand
             frames show too few models of each kind to be learnt by heart.
+        extent_dim: hidden width of the estimate of how large the thing is that a patch shows, and
+            where it stands, for "the largest one" and "the hindmost one"; 0, or no
+            ``referent_dim``, leaves that out.
         naming_dim: hidden width of the naming of what a mask shows, from the mean of the encoder's
             features under it; 0 leaves that out: the mean of the aligned patches names it.
     """
@@ -80,6 +83,7 @@ class MaskHeadConfig:
     align_dim: int = 512
     align_dropout: float = 0.0
     naming_dim: int = 0
+    extent_dim: int = 0
 
     def __post_init__(self) -> None:
         if self.dim % (2 * self.num_heads):
@@ -88,8 +92,9 @@ class MaskHeadConfig:
             )
         if self.align_dim < 1:
             raise ValueError(f"mask_head.align_dim must be at least 1, got {self.align_dim}")
-        if self.naming_dim < 0:
-            raise ValueError(f"mask_head.naming_dim must be at least 0, got {self.naming_dim}")
+        for name in ("naming_dim", "extent_dim"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"mask_head.{name} must be at least 0, got {getattr(self, name)}")
         if not 0.0 <= self.align_dropout < 1.0:
             raise ValueError(
                 f"mask_head.align_dropout must be at least 0 and below 1, got {self.align_dropout}"
@@ -208,7 +213,7 @@ PRESETS: dict[str, LisaConfig] = {
         presence_weight=2.0,
         presence_cell=2,
         mask_head=MaskHeadConfig(
-            referent_dim=64, align_dim=1024, align_dropout=0.4, naming_dim=1024
+            referent_dim=64, align_dim=1024, align_dropout=0.4, naming_dim=1024, extent_dim=256
         ),
     ),
 }

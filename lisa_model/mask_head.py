@@ -52,7 +52,10 @@ PRESENCE_SCALE = 16.0  # cosine -> logit, as in the training of the patch alignm
 STEM_SCALE = 8  # the RGB stem reads the image at eight times the grid
 COLOUR_CHANNELS = 6
 PLACE_CHANNELS = 10
-# Colour and place are compared directly, too; beside the learnt keys they would be hardly heard.
+# Size and foot of the thing that a patch shows.
+EXTENT_CHANNELS = 2
+# Extent, colour and place are compared directly, too; beside the learnt keys they would be hardly
+# heard.
 PLAIN_SCALE = 3.0
 
 
@@ -208,6 +211,11 @@ class MaskHead(nn.Module):
             if head.naming_dim
             else None
         )
+        self.extents = (
+            PatchAlign(config.vision_dim, head.extent_dim, EXTENT_CHANNELS, dropout=0.0)
+            if head.extent_dim and head.referent_dim
+            else None
+        )
 
     def encode(self, vision: Tensor, rgb: Tensor, windows: Tensor | None = None) -> ImageFeatures:
         """Features of a batch of images.
@@ -227,9 +235,30 @@ class MaskHead(nn.Module):
         plain = [colour(rgb, vision.shape[-2:]).to(vision.dtype), here]
         like = [aligned.to(vision.dtype), embedding.to(vision.dtype), *plain]
         learnt = self.reference_key(torch.cat(like, dim=1))
+        if self.extents is not None:
+            plain.insert(0, self.extent(vision, windows, here).to(vision.dtype))
         keys = torch.cat([learnt.to(vision.dtype), *(PLAIN_SCALE * one for one in plain)], dim=1)
         things = self.reference_things(embedding)[:, 0]
         return ImageFeatures(embedding, aligned, stem, keys, things, here[:, :2])
+
+    @torch.no_grad()
+    def extent(self, vision: Tensor, windows: Tensor | None, here: Tensor) -> Tensor:
+        """Estimated extent of the thing that each patch shows, in the whole frame: (B, 2, h, w).
+
+        Logarithm of the root of its share of the frame (half the share, 0.35 less), and how low its
+        foot is, -1 to 1: what stands on one table is nearer the lower that is.
+
+        Args:
+            vision, windows: as for :meth:`encode`.
+            here: (B, 10, h, w) see :func:`place`.
+        """
+        assert self.extents is not None, "the head estimates no extents"
+        size, below = self.extents(vision).float().unbind(1)
+        if windows is not None:
+            sides = (windows[:, 2:] - windows[:, :2]).to(size)
+            size = size + 0.5 * sides.prod(1).log()[:, None, None]
+            below = below * sides[:, 1, None, None]
+        return torch.stack([size, here[:, 1].float() + 2.0 * below], dim=1)
 
     def looks(self, vision: Tensor, features: ImageFeatures, logits: Tensor) -> Tensor:
         """What is under the masks of one image, comparable with [SEG] prompts: (n, out_dim).
@@ -381,17 +410,24 @@ class MaskHead(nn.Module):
 
 def key_dim(head: MaskHeadConfig) -> int:
     """Width of the keys that a reference is compared with; 0 for a head without."""
-    return head.referent_dim + COLOUR_CHANNELS + PLACE_CHANNELS if head.referent_dim else 0
+    if not head.referent_dim:
+        return 0
+    extent = EXTENT_CHANNELS if head.extent_dim else 0
+    return head.referent_dim + extent + COLOUR_CHANNELS + PLACE_CHANNELS
 
 
 def pulls(reference: Reference) -> Tensor:
-    """How a reference's appeal grows to the right, downwards, and away from each anchor: (n, 4).
+    """How a reference's appeal grows to the right, downwards, away from each anchor, with size, and
+    downwards with the foot: (n, 6); the last two mean nothing for a head that estimates no extents.
 
-    In :data:`lisa_model.reference.APPEAL_SCALE` logits for half the picture's width or height.
+    In :data:`lisa_model.reference.APPEAL_SCALE` logits for half the picture's width or height, or
+    for a thing e times as long.
     """
     x = -PLACE_CHANNELS
-    along = reference.which[:, x : x + 2] * PLAIN_SCALE / reference.which.shape[1] ** 0.5
-    return torch.cat([along, reference.reach], dim=1)
+    size = x - COLOUR_CHANNELS - EXTENT_CHANNELS
+    along = reference.which * PLAIN_SCALE / reference.which.shape[1] ** 0.5
+    extent = along[:, size : size + EXTENT_CHANNELS]
+    return torch.cat([along[:, x : x + 2], reference.reach, extent], dim=1)
 
 
 def tints(reference: Reference) -> Tensor:

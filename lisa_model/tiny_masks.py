@@ -48,7 +48,8 @@ class Guess:
         logits: (H, W) float32 of the frame or the window.
         score: IoU that the decoder expects; not clipped.
         appearance: (out_dim,) float32: what the mask shows, see
-            :meth:`lisa_model.mask_head.MaskHead.looks`.
+            :meth:`lisa_model.mask_head.MaskHead.looks`; of two looks their mean, which is shorter
+            the less they agree.
         colour: (3,) float32 mean of the normalised picture under the mask; zeros for an empty one.
     """
 
@@ -193,11 +194,32 @@ def best_guess(
         if windows and context is not None:  # another place: as if it were the one that is meant
             context = replace(context, point=context.point.new_tensor([unit(place, height, width)]))
         closer = look_closer(model, image, window, prompt, patches, reference, context)[0]
-        value = worth(closer) * (1.0 if share is None else float(share[place[1], place[0]]))
+        guess = also_from_afar(model, seen, closer.in_frame(window, whole))
+        value = worth(guess) * (1.0 if share is None else float(share[place[1], place[0]]))
         if value > most:
-            best, most = closer.in_frame(window, whole), value
+            best, most = guess, value
         windows.append(window)
     return best
+
+
+def also_from_afar(model: LisaModel, seen: Seen, guess: Guess) -> Guess:
+    """A closer look's guess, named by what the whole frame shows under its mask, too.
+
+    The mean of both tells more than either: what a thing stands among is out of a closer look's
+    sight, and its details are out of the whole frame's.
+
+    Args:
+        model: one without naming leaves the guess as it is.
+        seen: the whole frame.
+        guess: in the frame.
+    """
+    if model.mask_head.naming is None:
+        return guess
+    logits = torch.from_numpy(guess.logits)[None].to(seen.vision.device)
+    afar = under_masks(model, seen, logits)[0][0]
+    if not guess.appearance.any() or not afar.any():
+        return guess
+    return replace(guess, appearance=(guess.appearance + afar) / 2)
 
 
 def upsample(logits: Tensor, height: int, width: int) -> NDArray[np.float32]:

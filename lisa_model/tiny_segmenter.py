@@ -387,11 +387,12 @@ class TinySegmenter(ReasoningSegmenter):
         scores = np.array([g.score for g in guesses], dtype=np.float32)
         seen_as = np.array([g.appearance for g in guesses], dtype=np.float32)
         seen_as = seen_as.reshape(-1, model.config.out_dim)
+        length = np.linalg.norm(seen_as, axis=1, keepdims=True)
         return Look(
             mask_logits=logits,
             masks=logits > 0,
             scores=np.clip(scores, 0.0, 1.0),
-            appearances=seen_as,
+            appearances=seen_as / np.maximum(length, np.finfo(np.float32).tiny),
             presences=self.judge.presences(seen_as, queries),
             timings=clock.laps,
         )

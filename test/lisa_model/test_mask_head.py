@@ -1,10 +1,11 @@
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 from small_head import small_head
 
-from lisa_model.mask_head import PLAIN_SCALE, colour, place
+from lisa_model.mask_head import PLAIN_SCALE, colour, place, pulls
 from lisa_model.reference import ANCHORS, Reference, handicap, no_reference
 
 
@@ -191,6 +192,25 @@ def test_keys_hold_colour_and_place_as_they_are(choosy):
     )
     torch.testing.assert_close(features.grid, here[:, :2])
     assert features.keys.shape[1] == choosy.key_dim == 6 + 16
+
+
+def test_an_extent_is_that_in_the_frame_also_in_a_crop():
+    head = small_head(vision_dim=24, referent_dim=6, extent_dim=4).eval()
+    vision, rgb = inputs(1)
+    whole = head.encode(vision, rgb)
+    lower = head.encode(vision, rgb, torch.tensor([[0.5, 0.5, 1.0, 1.0]]))
+    assert whole.keys.shape[1] == head.key_dim == 6 + 2 + 16
+    # The same features at half the width and height are of a thing half as long, ...
+    shorter = PLAIN_SCALE * math.log(2.0)
+    torch.testing.assert_close(lower.keys[:, 6], whole.keys[:, 6] - shorter)
+    # ... whose foot is half as far below, in the lower half of the frame.
+    feet = whole.keys[:, 7] / PLAIN_SCALE
+    torch.testing.assert_close(lower.keys[:, 7], PLAIN_SCALE * (feet / 2 + 0.5))
+    which = no_reference(torch.ones(1, 16), head.key_dim)
+    which.which[0, 6:8] = torch.tensor([1.0, 2.0]) * head.key_dim**0.5 / PLAIN_SCALE
+    assert pulls(which)[0].tolist() == pytest.approx([0, 0, 0, 0, 1, 2])
+    here = place(None, 1, (5, 7), vision)
+    assert not head.extent(vision, None, here).requires_grad, "extents are not learnt from masks"
 
 
 def test_places_are_those_of_the_frame_also_in_a_crop():

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -6,7 +7,7 @@ import torch
 
 from lisa_model import tiny_masks
 from lisa_model.reference import Context, Located
-from lisa_model.tiny_masks import Guess, best_guess
+from lisa_model.tiny_masks import Guess, also_from_afar, best_guess
 
 # Two things of the meant kind, left and right, in a frame of 16 x 16 patches.
 LEFT, RIGHT = (4, 3), (4, 12)
@@ -17,6 +18,7 @@ class Head:
     """A mask head whose words mean the left thing, by so much appeal."""
 
     key_dim = 3
+    naming = None
 
     def __init__(self, appeal: float):
         self.appeals = torch.full((1, 16, 16), -appeal)
@@ -85,3 +87,18 @@ def test_another_of_its_kind_does_not_win_where_the_words_tell_which(search):
     assert len(looks) == 2
     assert marked_left(guess)
     assert guess.score == 0.3
+
+
+def test_a_closer_look_is_named_from_afar_too():
+    near, afar = torch.eye(4)[0], torch.eye(4)[2]
+    head = SimpleNamespace(naming=object(), looks=lambda *_: afar[None])
+    model = SimpleNamespace(mask_head=head)
+    seen = SimpleNamespace(vision=torch.zeros(1), features=None, rgb=torch.zeros(1, 3, 8, 8))
+    guess = Guess(np.ones((8, 8), np.float32), 0.5, near.numpy(), np.ones(3, np.float32))
+    both = also_from_afar(model, seen, guess)
+    assert both.appearance.tolist() == [0.5, 0.0, 0.5, 0.0]
+    assert both.colour is guess.colour
+    empty = replace(guess, appearance=np.zeros(4, np.float32))
+    assert also_from_afar(model, seen, empty) is empty, "an empty mask stays without a name"
+    head.naming = None
+    assert also_from_afar(model, seen, guess) is guess

@@ -24,20 +24,23 @@ SMALL_TALK_SHARE = 0.5
 # Proofs of relations: what was compared with which ids, and on which surface.
 RANKED = re.compile(r"\w+\((?P<ids>\d+(, \d+)*)\)")
 SURFACE = re.compile(r"on (?P<support>\w+): ")
-# In which direction of the picture a relation pulls: right, down, away from each anchor. Roughly:
-# what is nearer stands lower in most pictures. Sizes are no matter of place.
+# In which direction of the picture a relation pulls: right, down, away from each anchor, to what is
+# larger in the picture, and to what has its foot further down. Roughly: what is nearer stands lower
+# in most pictures, and what is tall ends higher. Fitted to the relations of training frames.
 PULLS = {
-    "left_of": (-1.0, 0.0, 0.0, 0.0),
-    "right_of": (1.0, 0.0, 0.0, 0.0),
-    "closer": (0.0, 1.0, 0.0, 0.0),
-    "in_front_of": (0.0, 1.0, 0.0, 0.0),
-    "further": (0.0, -1.0, 0.0, 0.0),
-    "behind": (0.0, -1.0, 0.0, 0.0),
-    "taller": (0.0, -1.0, 0.0, 0.0),
-    "nearest": (0.0, 0.0, -1.0, 0.0),
-    "next_to": (0.0, 0.0, -1.0, 0.0),
-    "farthest": (0.0, 0.0, 1.0, 0.0),
-    "between": (0.0, 0.0, -1.0, -1.0),
+    "left_of": (-1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    "right_of": (1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    "closer": (0.0, 0.0, 0.0, 0.0, 0.1, 1.0),
+    "in_front_of": (0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
+    "further": (0.0, 0.0, 0.0, 0.0, 0.0, -1.0),
+    "behind": (0.0, 0.0, 0.0, 0.0, 0.0, -1.0),
+    "larger": (0.0, -1.0, 0.0, 0.0, 1.0, 0.0),
+    "smaller": (0.0, 0.0, 0.0, 0.0, -1.0, 0.0),
+    "taller": (0.0, -1.0, 0.0, 0.0, 0.2, 0.0),
+    "nearest": (0.0, 0.0, -1.0, 0.0, 0.0, 0.0),
+    "next_to": (0.0, 0.0, -1.0, 0.0, 0.0, 0.0),
+    "farthest": (0.0, 0.0, 1.0, 0.0, 0.0, 0.0),
+    "between": (0.0, 0.0, -1.0, -1.0, 0.0, 0.0),
 }
 
 

@@ -20,7 +20,13 @@ from lisa_model.mask_head import ImageFeatures, MaskHead
 from lisa_model.reference import Located, Reference, no_reference
 from training.tiny.losses import mask_iou, mask_losses, own_patches, patch_shares
 from training.tiny.name_space import COSINE_SCALE, name_vectors
-from training.tiny.patch_bank import gather, gather_things, train_align
+from training.tiny.patch_bank import (
+    gather,
+    gather_extents,
+    gather_things,
+    train_align,
+    train_extents,
+)
 from training.tiny.places import clicks, things_loss
 from training.tiny.steps import keep, learning_rate
 from training.tiny.views import ViewBatch, ViewStore, view_windows
@@ -90,18 +96,23 @@ def clicked(
 def learn_names(
     head: MaskHead, store: ViewStore, names: Tensor, out: Path, *, steps: int, seed: int
 ) -> None:
-    """Learn what patches show, and what masks show; each is kept beside ``out``, and read from
-    there when it was done before."""
-    tasks = [(head.align, out.with_suffix(".align"), gather)]
-    if head.naming is not None:
-        tasks.append((head.naming, out.with_suffix(".naming"), gather_things))
-    for layers, kept, gathered in tasks:
+    """Learn what patches show, what masks show, and the extents of things; each is kept beside
+    ``out``, and read from there when it was done before."""
+    parts = {"align": head.align, "naming": head.naming, "extents": head.extents}
+    for name, layers in parts.items():
+        if layers is None:
+            continue
+        kept = out.with_suffix(f".{name}")
         if kept.exists():
             layers.load_state_dict(torch.load(kept, weights_only=True))
             continue
         store.refresh()
         views = (view for frame in store.frames.values() for view in frame)
-        train_align(layers, gathered(views, seed=seed), names, steps=steps, seed=seed)
+        if name == "extents":
+            train_extents(layers, gather_extents(views, seed=seed), steps=steps, seed=seed)
+        else:
+            bank = (gather if name == "align" else gather_things)(views, seed=seed)
+            train_align(layers, bank, names, steps=steps, seed=seed)
         keep(layers.state_dict(), kept)
 
 
@@ -132,10 +143,11 @@ def train(
     state_file = out.with_suffix(".state")
     if align_steps and not state_file.exists():
         learn_names(head, store, names, out, steps=align_steps, seed=seed)
-    # The aligned space is learnt already: with masks it only settles. What masks show is not used
-    # to make them.
+    # The aligned space is learnt already: with masks it only settles. Names of masks and extents
+    # are not learnt from masks.
     align = [p for n, p in head.named_parameters() if n.startswith("align")]
-    other = [p for n, p in head.named_parameters() if not n.startswith(("align", "naming"))]
+    done = ("align", "naming", "extents")
+    other = [p for n, p in head.named_parameters() if not n.startswith(done)]
     optimiser = torch.optim.AdamW(
         [{"params": align, "lr": 2e-4}, {"params": other, "lr": 8e-4}],
         weight_decay=0.02,

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,8 +20,10 @@ from training.tiny.patch_bank import (
     bank_loss,
     faulty,
     gather,
+    gather_extents,
     gather_things,
     train_align,
+    train_extents,
 )
 
 MUG = list(load_categories()).index("mug")
@@ -66,6 +70,25 @@ def test_the_bank_of_things_holds_each_mask_right_and_faulty(views):
     assert not bank.vectors[bank.category == BACKGROUND].any()
 
 
+def test_extents_are_learnt_from_patches(views):
+    bank = gather_extents(views, seed=0)
+    area = float(ROWS * COLUMNS)
+    # The mug covers 24 patches, the fork less than half of one.
+    sizes = {0: 0.5 * math.log(24 / area), 1: 0.5 * math.log(28 / 64 / area)}
+    kinds = bank.vectors.float()[:, :2].argmax(1).tolist()
+    assert (kinds.count(0), kinds.count(1)) == (THING_PATCHES, 1)
+    assert bank.extent[:, 0].tolist() == pytest.approx([sizes[kind] for kind in kinds], abs=1e-4)
+    # Six rows of patches are the mug's: its lowest ones are its foot.
+    below = {round(float(one) * ROWS) for one in bank.extent[:, 1]}
+    assert below == set(range(6))
+    assert float(bank.extent[kinds.index(1), 1]) == 0.0
+    torch.manual_seed(0)
+    layers = PatchAlign(3, 8, 2, dropout=0.0)
+    train_extents(layers, bank, steps=200, seed=0, batch=16, rate=1e-2)
+    found = layers(bank.vectors.float().T[None, :, None])[0, :, 0].T
+    assert found[:, 0].tolist() == pytest.approx(bank.extent[:, 0].tolist(), abs=0.1)
+
+
 def test_faulty_masks_miss_patches_and_have_some_beside():
     mask = torch.zeros(1, 9, 9)
     mask[0, 2:7, 2:7] = 1.0
@@ -90,7 +113,7 @@ def test_the_same_seed_gives_the_same_bank(views, gathered):
     assert torch.equal(one.vectors, two.vectors)
 
 
-@pytest.mark.parametrize("gathered", [gather, gather_things])
+@pytest.mark.parametrize("gathered", [gather, gather_extents, gather_things])
 def test_no_view_is_refused(gathered):
     with pytest.raises(ValueError, match="no cached view"):
         gathered([], seed=0)

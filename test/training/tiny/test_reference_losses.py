@@ -7,7 +7,7 @@ from random_names import random_names
 from lisa_model.mask_head import PLAIN_SCALE, pulls, tints
 from lisa_model.reference import no_reference
 from training.household.taxonomy import load_categories
-from training.tiny.joint_questions import Target, pull_of
+from training.tiny.joint_questions import PULLS, Target, pull_of
 from training.tiny.reference_losses import PULL, TINT, reference_losses
 from training.tiny.tints import TINTS
 
@@ -37,18 +37,22 @@ def test_anchors_are_learnt_where_there_are_some(names):
 
 
 def test_directions_are_learnt_where_the_words_name_one(names):
-    proofs = [("mug: 1, 2", "left_of of these"), ("mug: 1, 2", "larger of these"), ()]
+    proofs = [("mug: 1, 2", "left_of of these"), ("mug: 1, 2", "on of these"), ()]
     left, none, empty = (pull_of(proof) for proof in proofs)
     assert none is empty is None
-    assert pull_of(("on counter: 1, 2", "between(2, 9)")) == (0.0, 0.0, -1.0, -1.0)
+    assert pull_of(("on counter: 1, 2", "between(2, 9)")) == PULLS["between"]
     meant = [Target(MUG, (1,), pull=left), Target(MUG, (2,), pull=none)]
     said = no_reference(torch.ones(2, 16), KEY_DIM)
     which = said.which.clone()
     # The first of the places is x.
     which[0, -10] = -PULL * KEY_DIM**0.5 / PLAIN_SCALE
     torch.testing.assert_close(
-        pulls(replace(said, which=which)), torch.tensor([[-PULL, 0, 0, 0], [0.0, 0, 0, 0]])
+        pulls(replace(said, which=which)),
+        torch.tensor([[-PULL, 0, 0, 0, 0, 0], [0.0, 0, 0, 0, 0, 0]]),
     )
+    # Before colours and places, size and foot.
+    which[1, -18] = PULL * KEY_DIM**0.5 / PLAIN_SCALE
+    assert pulls(replace(said, which=which))[1].tolist() == pytest.approx([0, 0, 0, 0, PULL, 0])
     anchors, sure = torch.ones(2, 2, 16), torch.zeros(2)
     right = reference_losses(replace(said, which=which), anchors, sure, meant, names)
     assert float(right["pull"]) == pytest.approx(0.0, abs=1e-6)

@@ -14,7 +14,14 @@ CONFIG = replace(
     vision_dim=CHANNELS,
     out_dim=OUT_DIM,
     mask_head=MaskHeadConfig(
-        dim=32, num_heads=4, mlp_dim=32, stem_dim=8, referent_dim=4, align_dim=8, naming_dim=8
+        dim=32,
+        num_heads=4,
+        mlp_dim=32,
+        stem_dim=8,
+        referent_dim=4,
+        align_dim=8,
+        naming_dim=8,
+        extent_dim=4,
     ),
 )
 
@@ -34,7 +41,7 @@ def train(tmp_path, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("part", ["align", "naming"])
+@pytest.mark.parametrize("part", ["align", "naming", "extents"])
 def test_the_head_starts_from_what_patches_and_masks_are_called(train, tmp_path, part):
     head = train(steps=0, align_steps=3)
     learnt = torch.load(tmp_path / f"vision.{part}", weights_only=True)
@@ -44,7 +51,7 @@ def test_the_head_starts_from_what_patches_and_masks_are_called(train, tmp_path,
 
 def test_masks_leave_what_they_are_called_alone(train):
     before, after = train(steps=0, align_steps=3), train(steps=2, align_steps=3)
-    kept = [name for name in before if name.startswith("naming")]
+    kept = [name for name in before if name.startswith(("naming", "extents"))]
     assert kept
     assert all(torch.equal(after[name], before[name]) for name in kept)
 
