@@ -189,8 +189,9 @@ class MaskHead(nn.Module):
             self.reference_things = nn.Conv2d(dim, 1, 1)
             # A patch that is clearly no candidate loses more than any place gains.
             self.reference_candidate = nn.Parameter(torch.tensor(6.0))
-            # Cosines are 1 at most, and a frame has some 1,000 patches (e^7) that are no anchor.
-            self.reference_anchor = nn.Parameter(torch.tensor(24.0))
+            # Cosines are 1 at most, and a frame has some 1,000 patches (e^7) that are no anchor. By
+            # half of it, things that look a little like an anchor drew its place away.
+            self.reference_anchor = nn.Parameter(torch.tensor(48.0))
             self.reference_dense = nn.Conv2d(3, dim, 1, bias=False)
             self.reference_sparse = nn.Linear(self.key_dim, dim)
             self.reference_point = nn.Linear(dim, dim, bias=False)

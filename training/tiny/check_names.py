@@ -20,9 +20,9 @@ from lisa_model.config import preset
 from lisa_model.look import mean_under
 from lisa_model.mask_head import PRESENCE_SCALE, MaskHead
 from training.household.taxonomy import category_index
+from training.tiny.extents import ExtentBank, gather_extents
 from training.tiny.features import View, target_masks
 from training.tiny.name_space import name_vectors
-from training.tiny.patch_bank import ExtentBank, gather_extents
 from training.tiny.views import ViewStore, view_tensors, view_windows
 
 

@@ -18,17 +18,13 @@ from torch import Tensor
 from lisa_model.config import LisaConfig, preset
 from lisa_model.mask_head import ImageFeatures, MaskHead
 from lisa_model.reference import Located, Reference, no_reference
+from training.tiny.extents import gather_extents, train_extents
 from training.tiny.losses import mask_iou, mask_losses, own_patches, patch_shares
 from training.tiny.name_space import COSINE_SCALE, name_vectors
-from training.tiny.patch_bank import (
-    gather,
-    gather_extents,
-    gather_things,
-    train_align,
-    train_extents,
-)
+from training.tiny.patch_bank import gather, train_align
 from training.tiny.places import clicks, things_loss
 from training.tiny.steps import keep, learning_rate
+from training.tiny.thing_bank import gather_things
 from training.tiny.views import ViewBatch, ViewStore, view_windows
 
 # Length of the noise on a name's vector, in its own lengths: about how far the LLM's prompts are.

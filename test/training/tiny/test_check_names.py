@@ -8,8 +8,8 @@ from small_head import OUT_DIM, small_head
 
 from training.household.taxonomy import load_categories
 from training.tiny.check_names import Named, correlations, named, right
+from training.tiny.extents import gather_extents, train_extents
 from training.tiny.features import open_views
-from training.tiny.patch_bank import gather_extents, train_extents
 
 MUG = list(load_categories()).index("mug")
 
