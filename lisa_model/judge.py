@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from lisa_model.calibration import Evidence
 from lisa_model.look import OUTSIDE, presence
-from lisa_model.mask_head import PRESENCE_SCALE, tints
+from lisa_model.mask_head import PRESENCE_SCALE
 from lisa_model.meaning import Meaning, agreement
 from lisa_model.model import LisaModel
+from lisa_model.reference_keys import tints
 from lisa_model.tiny_masks import Guess
 
 

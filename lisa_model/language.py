@@ -28,8 +28,8 @@ from transformers import (
 from transformers.cache_utils import Cache, DynamicCache
 
 from lisa_model.config import IM_END_TOKEN, IM_START_TOKEN, SEG_TOKEN, LisaConfig
-from lisa_model.mask_head import key_dim
 from lisa_model.reference import Reference, ReferenceFcs
+from lisa_model.reference_keys import key_dim
 
 # Cosine -> logit of the concept codebook (chosen on validation frames).
 CONCEPT_SCALE = 32.0

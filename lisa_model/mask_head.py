@@ -15,19 +15,17 @@ added, because a small encoder's grid is coarse and household targets are a few 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from segment_anything.modeling.common import LayerNorm2d
-from segment_anything.modeling.mask_decoder import MaskDecoder
 from segment_anything.modeling.prompt_encoder import PositionEmbeddingRandom
 from segment_anything.modeling.transformer import TwoWayTransformer
 from torch import Tensor, nn
 
-from lisa_model.config import LisaConfig, MaskHeadConfig
+from lisa_model.config import LisaConfig
+from lisa_model.fine_decoder import FineMaskDecoder
 from lisa_model.look import mean_under
 from lisa_model.reference import (
     Context,
@@ -46,17 +44,19 @@ from lisa_model.reference import (
     shown_at,
     spot,
 )
+from lisa_model.reference_keys import (
+    COLOUR_CHANNELS,
+    EXTENT_CHANNELS,
+    PLACE_CHANNELS,
+    PLAIN_SCALE,
+    colour,
+    key_dim,
+    place,
+)
 
 UPSCALE = 4  # SAM's decoder answers at four times the feature grid
 PRESENCE_SCALE = 16.0  # cosine -> logit, as in the training of the patch alignment
 STEM_SCALE = 8  # the RGB stem reads the image at eight times the grid
-COLOUR_CHANNELS = 6
-PLACE_CHANNELS = 10
-# Size and foot of the thing that a patch shows.
-EXTENT_CHANNELS = 2
-# Extent, colour and place are compared directly, too; beside the learnt keys they would be hardly
-# heard.
-PLAIN_SCALE = 3.0
 
 
 @dataclass(frozen=True)
@@ -83,47 +83,6 @@ class ImageFeatures:
         """Features of the images in ``index`` (n,) int64, one row per prompt."""
         more = [None if one is None else one[index] for one in (self.keys, self.things, self.grid)]
         return ImageFeatures(self.embedding[index], self.aligned[index], self.stem[index], *more)
-
-
-class FineMaskDecoder(MaskDecoder):
-    """SAM's mask decoder, with fine features added before its last upscaling activation.
-
-    Unlike the original, one image row belongs to each prompt row (the caller selects), so that
-    prompts of several images run in one batch.
-    """
-
-    def predict_fine(
-        self,
-        *,
-        embedding: Tensor,
-        position: Tensor,
-        sparse: Tensor,
-        dense: Tensor,
-        stem: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Decode one mask per row.
-
-        Args:
-            embedding: (n, dim, h, w).
-            position: (1, dim, h, w) positional encoding.
-            sparse: (n, k, dim) prompt tokens.
-            dense: (n, dim, h, w) dense prompt.
-            stem: (n, dim // 8, 4h, 4w).
-
-        Returns:
-            mask logits (n, 4h, 4w) and predicted IoU (n,).
-        """
-        n, c, h, w = embedding.shape
-        output = torch.cat([self.iou_token.weight, self.mask_tokens.weight], dim=0)
-        tokens = torch.cat([output.unsqueeze(0).expand(n, -1, -1), sparse], dim=1)
-        hidden, source = self.transformer(embedding + dense, position.expand(n, -1, -1, -1), tokens)
-        source = source.transpose(1, 2).reshape(n, c, h, w)
-        up1, norm, act1, up2, act2 = self.output_upscaling
-        fine = act2(up2(act1(norm(up1(source)))) + stem)
-        # LISA asks SAM for a single mask (multimask_output=False): mask token 0.
-        kernel = self.output_hypernetworks_mlps[0](hidden[:, 1])
-        logits = torch.einsum("nc,nchw->nhw", kernel, fine)
-        return logits, self.iou_prediction_head(hidden[:, 0])[:, 0]
 
 
 class PatchAlign(nn.Sequential):
@@ -407,68 +366,3 @@ class MaskHead(nn.Module):
         # A place outside a closer look is beyond its edge, no matter how far.
         sides = point.new_tensor([features.grid.shape[-1], features.grid.shape[-2]])
         return patch_units(point, features.grid.float()).clamp(-0.5 * sides, 1.5 * sides)
-
-
-def key_dim(head: MaskHeadConfig) -> int:
-    """Width of the keys that a reference is compared with; 0 for a head without."""
-    if not head.referent_dim:
-        return 0
-    extent = EXTENT_CHANNELS if head.extent_dim else 0
-    return head.referent_dim + extent + COLOUR_CHANNELS + PLACE_CHANNELS
-
-
-def pulls(reference: Reference) -> Tensor:
-    """How a reference's appeal grows to the right, downwards, away from each anchor, with size, and
-    downwards with the foot: (n, 6); the last two mean nothing for a head that estimates no extents.
-
-    In :data:`lisa_model.reference.APPEAL_SCALE` logits for half the picture's width or height, or
-    for a thing e times as long.
-    """
-    x = -PLACE_CHANNELS
-    size = x - COLOUR_CHANNELS - EXTENT_CHANNELS
-    along = reference.which * PLAIN_SCALE / reference.which.shape[1] ** 0.5
-    extent = along[:, size : size + EXTENT_CHANNELS]
-    return torch.cat([along[:, x : x + 2], reference.reach, extent], dim=1)
-
-
-def tints(reference: Reference) -> Tensor:
-    """How a reference's appeal grows with a patch's mean red, green and blue: (n, 3).
-
-    In :data:`lisa_model.reference.APPEAL_SCALE` logits for a unit of the normalised picture.
-    """
-    at = -PLACE_CHANNELS - COLOUR_CHANNELS
-    return reference.which[:, at : at + 3] * PLAIN_SCALE / reference.which.shape[1] ** 0.5
-
-
-def colour(rgb: Tensor, grid: Sequence[int]) -> Tensor:
-    """Mean and deviation of a picture (B, 3, H, W) in each cell of a grid: (B, 6, h, w)."""
-    size = (grid[0], grid[1])
-    mean = F.adaptive_avg_pool2d(rgb, size)
-    variance = F.adaptive_avg_pool2d(rgb.square(), size) - mean.square()
-    return torch.cat([mean, variance.clamp(min=0.0).sqrt()], dim=1)
-
-
-def place(windows: Tensor | None, count: int, grid: Sequence[int], like: Tensor) -> Tensor:
-    """Where the cells of a grid are in the whole frame: (count, 10, h, w).
-
-    Centre (x, y), -1 to 1; sine and cosine of once and twice pi times them.
-
-    Args:
-        windows: (count, 4) as for :meth:`MaskHead.encode`; None for whole frames.
-        count: images.
-        grid: rows and columns.
-        like: for device and dtype.
-    """
-    if windows is None:
-        windows = like.new_tensor([[0.0, 0.0, 1.0, 1.0]]).expand(count, 4)
-    windows = windows.to(like)
-    rows, columns = grid
-    x = (torch.arange(columns, device=like.device, dtype=like.dtype) + 0.5) / columns
-    y = (torch.arange(rows, device=like.device, dtype=like.dtype) + 0.5) / rows
-    x = windows[:, 0:1] + x * (windows[:, 2:3] - windows[:, 0:1])
-    y = windows[:, 1:2] + y * (windows[:, 3:4] - windows[:, 1:2])
-    across = (2 * x - 1)[:, None, :].expand(count, rows, columns)
-    down = (2 * y - 1)[:, :, None].expand(count, rows, columns)
-    both = torch.stack([across, down], dim=1)
-    waves = [wave(turns * math.pi * both) for turns in (1, 2) for wave in (torch.sin, torch.cos)]
-    return torch.cat([both, *waves], dim=1)

@@ -20,14 +20,8 @@ from transformers import Dinov2Model
 from lisa_model.base_weights import ensure_base_weights
 from lisa_model.config import LisaConfig
 from lisa_model.errors import InvalidImageError
-from lisa_model.mask_head import (
-    COLOUR_CHANNELS,
-    PLACE_CHANNELS,
-    STEM_SCALE,
-    ImageFeatures,
-    colour,
-    place,
-)
+from lisa_model.mask_head import STEM_SCALE, ImageFeatures
+from lisa_model.reference_keys import COLOUR_CHANNELS, PLACE_CHANNELS, colour, place
 
 # ImageNet statistics, as DINOv2 was trained with (facebookresearch/dinov2, data/transforms.py).
 MEAN = (0.485, 0.456, 0.406)

@@ -8,9 +8,9 @@ import torch
 from lisa_model.calibration import Calibration, Regression
 from lisa_model.judge import Judge
 from lisa_model.language import LanguageModel
-from lisa_model.mask_head import COLOUR_CHANNELS, PLACE_CHANNELS, PLAIN_SCALE
 from lisa_model.meaning import Meaning
 from lisa_model.reference import Reference, no_reference
+from lisa_model.reference_keys import COLOUR_CHANNELS, PLACE_CHANNELS, PLAIN_SCALE
 from lisa_model.tiny_masks import Guess
 
 

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lisa_model.mask_head import pulls, tints
 from lisa_model.reference import Reference
+from lisa_model.reference_keys import pulls, tints
 from training.tiny.joint_questions import Target
 from training.tiny.name_space import COSINE_SCALE
 from training.tiny.readings import Reading, meant_shares

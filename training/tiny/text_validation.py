@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lisa_model.config import LisaConfig
 from lisa_model.language import LanguageModel
-from lisa_model.mask_head import pulls
+from lisa_model.reference_keys import pulls
 from training.homereason.question import named_answer
 from training.homereason.small_talk import validation_turns
 from training.household.taxonomy import Split, load_categories

@@ -4,8 +4,8 @@ import pytest
 import torch
 from random_names import random_names
 
-from lisa_model.mask_head import PLAIN_SCALE, pulls, tints
 from lisa_model.reference import no_reference
+from lisa_model.reference_keys import PLAIN_SCALE, pulls, tints
 from training.household.taxonomy import load_categories
 from training.tiny.joint_questions import PULLS, Target, pull_of
 from training.tiny.reference_losses import PULL, TINT, reference_losses
