@@ -9,6 +9,7 @@ added, because a small encoder's grid is coarse and household targets are a few 
 * ``stem``: convolutions on the RGB image at the output resolution, added inside the upscaling
   (as SAM 2 does with its high-resolution features), for edges that a 14 px patch cannot hold;
 * ``naming``: what a mask shows. Whether that is what was asked for decides if it is shown at all;
+* ``extents``: how large the thing is that a patch shows, and where its foot is;
 * ``reference``: which of several things of one kind is meant ("the red one", "the one left of the
   laptop"); see :mod:`lisa_model.reference`.
 """
@@ -102,6 +103,11 @@ class PatchAlign(nn.Sequential):
         first, activation, last = self
         hidden = F.dropout(activation(first(vision)), self.dropout, self.training)
         return last(hidden)
+
+    def rows(self, vectors: Tensor) -> Tensor:
+        """The same of a table of patches, or of means of some: (n, inputs) -> (n, outputs)."""
+        # One row of patches: a 1 x 1 convolution sees each by itself.
+        return self(vectors.T[None, :, None])[0, :, 0].T
 
 
 class MaskHead(nn.Module):
@@ -234,7 +240,7 @@ class MaskHead(nn.Module):
         if self.naming is None:
             return F.normalize(mean_under(features.aligned[0], logits), dim=1)
         means = mean_under(vision[0], logits)
-        named = F.normalize(self.naming(means.T[None, :, None])[0, :, 0].T.float(), dim=1)
+        named = F.normalize(self.naming.rows(means).float(), dim=1)
         return named * means.any(1, keepdim=True)
 
     def similarity(self, features: ImageFeatures, prompt: Tensor) -> Tensor:

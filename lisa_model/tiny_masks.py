@@ -216,7 +216,7 @@ def also_from_afar(model: LisaModel, seen: Seen, guess: Guess) -> Guess:
     if model.mask_head.naming is None:
         return guess
     logits = torch.from_numpy(guess.logits)[None].to(seen.vision.device)
-    afar = under_masks(model, seen, logits)[0][0]
+    afar = model.mask_head.looks(seen.vision, seen.features, logits)[0].cpu().numpy()
     if not guess.appearance.any() or not afar.any():
         return guess
     return replace(guess, appearance=(guess.appearance + afar) / 2)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from training.tiny.features import View, open_views
+
 ROWS, COLUMNS = 8, 10
 CHANNELS = 3
 
@@ -47,3 +49,8 @@ def cached_frame(folder: Path, *, second_mug: bool = False) -> Path:
         meta=np.frombuffer(meta, dtype=np.uint8),
     )
     return path
+
+
+def whole_views(folder: Path) -> list[View]:
+    """The view of the whole of such a frame, alone."""
+    return open_views(cached_frame(folder), whole_min=20)[:1]

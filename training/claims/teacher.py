@@ -19,8 +19,8 @@ PROTOCOL = "teacher-forced: an answer with one [SEG] for each target, and at lea
 def given_answer(question: Question) -> str:
     """The trained answer; where nothing fits, one that marks something all the same.
 
-    The official protocol has a [SEG] in every answer. The trained refusal would give away what is
-    asked.
+    The official protocol has a [SEG] in every answer. The refusal that the question comes with
+    would give away what is asked.
     """
     return spoken_answer(question) if question.targets else answer_for([()])
 

@@ -83,9 +83,7 @@ def correlations(head: MaskHead, bank: ExtentBank) -> list[float]:
     """Of estimated and true size, and of estimated and true distance from the foot."""
     assert head.extents is not None, "the head estimates no extents"
     vectors = bank.vectors.float()
-    found = torch.cat(
-        [head.extents(one.T[None, :, None])[0, :, 0].T for one in vectors.split(8192)]
-    )
+    found = torch.cat([head.extents.rows(one) for one in vectors.split(8192)])
     pairs = zip(found.T.numpy(), bank.extent.T.numpy(), strict=True)
     return [float(np.corrcoef(*pair)[0, 1]) for pair in pairs]
 

@@ -89,7 +89,7 @@ def train_extents(
         index = torch.randint(len(bank.extent), (batch,), generator=generator)
         for group in optimiser.param_groups:
             group["lr"] = rate * learning_rate(step, steps, warm_up=50, least=0.01)
-        found = layers(bank.vectors[index].float().T[None, :, None])[0, :, 0].T
+        found = layers.rows(bank.vectors[index].float())
         loss = F.smooth_l1_loss(found, bank.extent[index], beta=0.1)
         optimiser.zero_grad()
         loss.backward()

@@ -72,7 +72,7 @@ def absent_segs(
 ) -> list[Seg]:
     """Prompts for things that the views' frames do not show.
 
-    An answer that refuses has no [SEG]; without these, the mask head would forget in this stage
+    Questions that nothing fits are few; without these, the mask head would forget in this stage
     that what is asked for may be missing.
 
     Args:

@@ -102,9 +102,8 @@ def gather(views: Iterable[View], *, seed: int) -> PatchBank:
 def align_patches(align: PatchAlign, patches: PatchBank) -> Tensor:
     """Aligned vectors (n, out_dim) of unit length, float32."""
     with torch.autocast("cpu", torch.bfloat16):
-        # One row of patches: a 1 x 1 convolution sees each by itself.
-        row = align(patches.vectors.float().T[None, :, None])
-    return F.normalize(row[0, :, 0].T.float(), dim=1)
+        aligned = align.rows(patches.vectors.float())
+    return F.normalize(aligned.float(), dim=1)
 
 
 def bank_loss(aligned: Tensor, patches: PatchBank, names: Tensor) -> Tensor:

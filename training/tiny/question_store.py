@@ -11,7 +11,7 @@ from training.homereason.question import Question, named_answer
 from training.household.taxonomy import load_categories
 
 # How often a kind is drawn, relative to the others that a frame offers. Where nothing fits, a lone
-# refusal beside eleven masks would hardly be learnt.
+# empty mask beside eleven others would hardly be learnt.
 WEIGHTS: Mapping[str, float] = {
     "explicit": 1.0,
     "implicit_short": 1.2,

@@ -2,17 +2,16 @@ import math
 
 import pytest
 import torch
-from cached_frame import COLUMNS, ROWS, cached_frame
+from cached_frame import COLUMNS, ROWS, whole_views
 
 from lisa_model.mask_head import PatchAlign
 from training.tiny.extents import gather_extents, train_extents
-from training.tiny.features import open_views
 from training.tiny.patch_bank import THING_PATCHES
 
 
 @pytest.fixture
 def views(tmp_path):
-    return open_views(cached_frame(tmp_path), whole_min=20)[:1]  # the whole frame
+    return whole_views(tmp_path)
 
 
 def test_extents_are_learnt_from_patches(views):
@@ -30,7 +29,7 @@ def test_extents_are_learnt_from_patches(views):
     torch.manual_seed(0)
     layers = PatchAlign(3, 8, 2, dropout=0.0)
     train_extents(layers, bank, steps=200, seed=0, batch=16, rate=1e-2)
-    found = layers(bank.vectors.float().T[None, :, None])[0, :, 0].T
+    found = layers.rows(bank.vectors.float())
     assert found[:, 0].tolist() == pytest.approx(bank.extent[:, 0].tolist(), abs=0.1)
 
 

@@ -1,11 +1,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from cached_frame import COLUMNS, ROWS, cached_frame
+from cached_frame import COLUMNS, ROWS, whole_views
 
 from lisa_model.mask_head import PatchAlign
 from training.household.taxonomy import load_categories
-from training.tiny.features import open_views, target_masks
+from training.tiny.features import target_masks
 from training.tiny.losses import patch_shares
 from training.tiny.patch_bank import (
     BACKGROUND,
@@ -23,7 +23,7 @@ FORK = list(load_categories()).index("fork")
 
 @pytest.fixture
 def views(tmp_path):
-    return open_views(cached_frame(tmp_path), whole_min=20)[:1]  # the whole frame
+    return whole_views(tmp_path)
 
 
 def test_shares_of_patches_are_those_of_their_pixels(views):

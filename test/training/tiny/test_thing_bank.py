@@ -1,9 +1,8 @@
 import pytest
 import torch
-from cached_frame import cached_frame
+from cached_frame import whole_views
 
 from training.household.taxonomy import load_categories
-from training.tiny.features import open_views
 from training.tiny.patch_bank import BACKGROUND
 from training.tiny.thing_bank import (
     BACKGROUND_SIDES,
@@ -19,7 +18,7 @@ FORK = list(load_categories()).index("fork")
 
 @pytest.fixture
 def views(tmp_path):
-    return open_views(cached_frame(tmp_path), whole_min=20)[:1]  # the whole frame
+    return whole_views(tmp_path)
 
 
 def test_the_bank_of_things_holds_each_mask_right_and_faulty(views):
