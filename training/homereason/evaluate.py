@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lisa_model.metrics import score_mask
 from lisa_model.rgbd import RgbdFrame, load_frame
 from training.evaluation.items import evenly
+from training.evaluation.timing import median_seconds, seconds_line
 from training.homereason.files import UNSEEN, questions_folder, read_questions
 from training.homereason.limits.report import Collector, write_limits
 from training.homereason.question import SUBSETS, Question
@@ -182,7 +183,7 @@ def report(
         "protocol": protocol,
         "frames": len({one.frame for one in outcomes[MODEL]}),
         "subsets": dict(SUBSETS),
-        "median_intent_s": float(np.median([one.seconds for one in outcomes[MODEL]])),
+        **median_seconds((one.frame, one.seconds) for one in outcomes[MODEL]),
         "machine": f"{platform.machine()} {platform.system()}, Python {platform.python_version()}",
         "methods": methods,
     }
@@ -220,7 +221,7 @@ def table(result: Mapping[str, Any]) -> str:
             f"3D point where IoU >= 0.5: median error {points['median_error_mm']:.0f} mm "
             f"(n={points['n']}); without such a point: {points['share_without']:.1%}"
         )
-    lines.append(f"median seconds an intent: {result['median_intent_s']:.2f}")
+    lines.append(seconds_line(result))
     return "\n".join(lines)
 
 

@@ -166,7 +166,7 @@ GOALS = (
         digits=1,
     ),
     Goal(
-        what="seconds from intent to mask, median",
+        what="seconds from intent to mask on a new image, median",
         bound=2.5,
         at_least=False,
         value=lambda scored, seed: scored.reports[seed]["median_intent_s"],

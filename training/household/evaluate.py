@@ -19,6 +19,7 @@ from lisa_model.metrics import MaskScore, bootstrap_interval, c_iou, g_iou, scor
 from lisa_model.rgbd import RgbdFrame, load_frame
 from lisa_model.segmenter import ReasoningSegmenter
 from training.evaluation.contender import Ask, Contender
+from training.evaluation.timing import median_seconds, seconds_line
 from training.household.language import frame_questions
 
 AREA_EDGES = (0, 300, 800, 2000, 6000, 10**9)
@@ -128,14 +129,15 @@ def evaluate(
     split: str,
     max_new_tokens: int = 16,
     progress: Callable[[str], None] = print,
-) -> tuple[dict[str, list[Record]], float]:
+) -> tuple[dict[str, list[Record]], dict[str, float | None]]:
     """Ask every question of every frame.
 
     Returns:
-        records by method (``model`` and the baselines), and the median seconds an intent took.
+        records by method (``model`` and the baselines), and median seconds, see
+        :func:`training.evaluation.timing.median_seconds`.
     """
     records: dict[str, list[Record]] = {}
-    seconds: list[float] = []
+    seconds: list[tuple[str, float]] = []
     started = time.time()
     for number, path in enumerate(frames):
         frame = load_frame(path, depth=False)
@@ -147,7 +149,7 @@ def evaluate(
             area = reference_area(truth)
             clock = time.perf_counter()
             result = segmenter.segment(frame.color, item["intent"], max_new_tokens=max_new_tokens)
-            seconds.append(time.perf_counter() - clock)
+            seconds.append((frame.name, time.perf_counter() - clock))
             masks = baseline_masks(frame, rng)
             masks["model"] = np.asarray(result.masks.any(axis=0), dtype=bool)
             for method, mask in masks.items():
@@ -167,7 +169,7 @@ def evaluate(
             each = (time.time() - started) / (number + 1)
             left = each * (len(frames) - number - 1) / 60
             progress(f"{number + 1}/{len(frames)} frames, {each:.1f} s each, {left:.1f} min left")
-    return records, float(np.median(seconds))
+    return records, median_seconds(seconds)
 
 
 def summarise(records: Sequence[Record]) -> dict[str, Any]:
@@ -199,7 +201,7 @@ def summarise(records: Sequence[Record]) -> dict[str, Any]:
 def report(
     records: dict[str, list[Record]],
     *,
-    median_s: float,
+    seconds: Mapping[str, float | None],
     split: str,
     model: str,
     protocol: str = FREE_GENERATION,
@@ -221,7 +223,7 @@ def report(
         "model": model,
         "protocol": protocol,
         "frames": len({r.frame for r in records["model"]}),
-        "median_intent_s": median_s,
+        **seconds,
         "machine": f"{platform.machine()} {platform.system()}, Python {platform.python_version()}",
         "methods": methods,
     }
@@ -251,7 +253,7 @@ def table(result: dict[str, Any]) -> str:
             if cell["n"]
         ]
         lines.append(f"  {kind}: " + ", ".join(cells))
-    lines.append(f"median seconds from intent to mask: {result['median_intent_s']:.2f}")
+    lines.append(seconds_line(result))
     return "\n".join(lines)
 
 
@@ -340,11 +342,11 @@ def run(
         baseline_options=baseline_options,
         frames=frames,
     )
-    records, median_s = evaluate(
+    records, seconds = evaluate(
         segmenter=opened.segmenter, frames=frames, split=split, max_new_tokens=max_new_tokens
     )
     result = report(
-        records, median_s=median_s, split=split, model=opened.name, protocol=opened.protocol
+        records, seconds=seconds, split=split, model=opened.name, protocol=opened.protocol
     )
     print(table(result))
     if json_file is not None:

@@ -32,8 +32,8 @@ class Oracle:
 
 @pytest.mark.parametrize(("knows", "expected"), [(True, 1.0), (False, 0.0)])
 def test_scores_of_known_answers(knows, expected):
-    records, _ = evaluate(segmenter=Oracle(knows=knows), frames=FRAMES, split="test")
-    result = report(records, median_s=0.1, split="test", model="oracle")
+    records, seconds = evaluate(segmenter=Oracle(knows=knows), frames=FRAMES, split="test")
+    result = report(records, seconds=seconds, split="test", model="oracle")
     for kind in ("explicit", "implicit"):
         group = result["methods"]["model"][kind]
         assert group["giou"] == pytest.approx(expected, abs=1e-4)
@@ -47,8 +47,8 @@ def test_scores_of_known_answers(knows, expected):
 
 
 def test_areas_add_up():
-    records, _ = evaluate(segmenter=Oracle(knows=True), frames=FRAMES, split="test")
-    result = report(records, median_s=0.1, split="test", model="oracle")
+    records, seconds = evaluate(segmenter=Oracle(knows=True), frames=FRAMES, split="test")
+    result = report(records, seconds=seconds, split="test", model="oracle")
     group = result["methods"]["model"]["explicit"]
     assert sum(cell["n"] for cell in group["giou_by_area_px"].values()) == group["n"]
 
