@@ -10,7 +10,6 @@ from lisa_model.calibration import Calibration, Regression
 from lisa_model.errors import InvalidImageError, InvalidIntentError
 from lisa_model.metrics import score_mask
 from lisa_model.segmenter import ReasoningSegmenter
-from lisa_model.vision import encoder_input, patch_grid
 
 pytestmark = pytest.mark.model
 
@@ -90,11 +89,8 @@ def test_cached_generation_equals_one_full_pass(segmenter, living_room):
     assert ids[-1] == vocabulary.eos, "the final end-of-turn is part of the ids"
     again = language.generate(encoded.prefix, question, max_new_tokens=16)
     assert ids == again.ids, "the prefix cache must not be changed by an answer"
-    tower = segmenter.model.tower
-    height, width = living_room.color.shape[:2]
-    grid = patch_grid(height, width, segmenter.model.config.patches)
-    vision = tower(encoder_input(living_room.color, grid, tower.patch_size).unsqueeze(0))
-    visual = segmenter.model.projector(vision)
+    seen = encoded.seen
+    visual = segmenter.model.projector(seen.vision, seen.features, seen.rgb)
     before = language.embed(torch.tensor([vocabulary.before_image()]))
     tail = language.embed(torch.tensor([[*vocabulary.after_image(), *question, *ids]]))
     states = language.states(torch.cat([before, visual, tail], dim=1))[0]

@@ -100,7 +100,8 @@ def evaluate(
             masks = np.asarray(result.masks, dtype=bool)
             scores = np.asarray(result.scores, dtype=np.float64)
             mine = _outcome(one, frame, masks, None if joined else scores, result.text, seconds)
-            mine = replace(mine, withheld_iou=withheld_iou(result, frame.mask(one.ids), mine))
+            if mine.refused and (held := getattr(result, "withheld", None)) is not None:
+                mine = replace(mine, withheld_iou=withheld_iou(held, frame.mask(one.ids)))
             out.setdefault(MODEL, []).append(mine)
             if watching is not None:
                 watching(path, frame, one, masks, mine)
@@ -113,16 +114,9 @@ def evaluate(
     return out
 
 
-def withheld_iou(result: Any, truth: NDArray[np.bool_], outcome: Outcome) -> float | None:
-    """IoU of what an answer withholds; None for one that marks something, or withholds nothing.
-
-    Args:
-        result: as of ``SegmentationResult``; other answers withhold nothing.
-        truth: (H, W) all targets.
-        outcome: of the answer.
-    """
-    withheld = getattr(result, "withheld", None)
-    if withheld is None or not withheld.any() or not outcome.refused:
+def withheld_iou(withheld: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float | None:
+    """IoU of the masks that an answer withholds (n, H, W) with all targets; None without any."""
+    if not withheld.any():
         return None
     return score_mask(np.asarray(withheld.any(axis=0)), truth).iou
 

@@ -75,11 +75,6 @@ class QuestionStore:
 
 
 def spoken_answer(question: Question) -> str:
-    """What the model is to say: the masks first, then what was understood.
-
-    The refusal of a question that nothing answers stays as it was written.
-    """
-    if not question.targets:
-        return question.answer
+    """What the model is to say: the masks first, then what was understood."""
     categories = load_categories()
     return named_answer([categories[one].title for one in question.categories])

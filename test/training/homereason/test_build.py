@@ -64,15 +64,21 @@ class Fake:
             color = cv2.imread(str(path.with_suffix(".jpg")))[..., ::-1]
             for one in asked:
                 masks = [np.isin(ids, target) for target in one.targets]
-                self.truth[color.tobytes(), one.text] = np.array(masks).reshape(-1, *ids.shape)
+                self.truth[color.tobytes(), one.text] = np.array(masks, bool).reshape(
+                    -1, *ids.shape
+                )
 
     def segment(self, image, prompt, *, max_new_tokens=None):
         masks = self.truth[image.tobytes(), prompt][::-1]  # the order must not matter
         if self.how == "everything":
             masks = np.ones((1, *image.shape[:2]), bool)
+        withheld = np.zeros_like(masks)
         if self.how == "nothing":
-            masks = masks[:0]
-        return SimpleNamespace(text="", masks=masks, scores=np.full(len(masks), 0.95))
+            masks = withheld = masks[:0]
+        if self.how == "withholds":
+            masks, withheld = withheld, masks
+        scores = np.full(len(masks), 0.95)
+        return SimpleNamespace(text="", masks=masks, scores=scores, withheld=withheld)
 
 
 def scored(data, how):
@@ -112,6 +118,14 @@ def test_nothing_and_everything(data):
     )
     assert everything["model"]["all"]["points"]["share_without"] == 1.0
     assert 0.0 < everything["random object"]["all"]["right_object"] < 1.0
+
+
+def test_good_masks_that_are_withheld_are_counted(data):
+    withholds = scored(data, "withholds")["methods"]["model"]
+    assert withholds["all"]["withheld_good"] == withholds["all"]["refused"] == 1.0
+    assert withholds["subsets"]["a"]["giou"] == 0.0
+    truth = scored(data, "truth")["methods"]["model"]
+    assert truth["all"]["withheld_good"] == 0.0
 
 
 def test_a_joined_mask_has_no_score_for_two_targets(data):

@@ -72,4 +72,3 @@ def test_what_is_said_names_the_things_after_their_masks():
     assert spoken_answer(question("x")) == "It is [SEG], the mug."
     both = question("x", "two_targets", ((1,), (2,)), ("mug", "fork"))
     assert spoken_answer(both) == "They are [SEG] and [SEG], the mug and the fork."
-    assert spoken_answer(question("x", "nothing_fits", (), ())) == "There is no such thing here."
