@@ -126,6 +126,8 @@ class LisaConfig:
         presence_weight: how much it counts, where words fit several concepts, which of them the
             image shows: of its log-probability beside the logits of the words.
         presence_cell: side, in patches, of the squares whose mean tells what they show.
+        reference_floor: what an answer says of which thing is meant is heard only from this
+            strength on, see :func:`lisa_model.reference_keys.heard`; 0 hears everything.
         calibration: how a mask's score is computed; None for the decoder's expected IoU as it is.
     """
 
@@ -146,6 +148,7 @@ class LisaConfig:
     concepts: int = 0
     presence_weight: float = 1.0
     presence_cell: int = 1
+    reference_floor: float = 0.0
     lora: LoraConfig = field(default_factory=LoraConfig)
     mask_head: MaskHeadConfig = field(default_factory=MaskHeadConfig)
     calibration: Calibration | None = None
@@ -163,6 +166,8 @@ class LisaConfig:
             raise ValueError(f"presence_weight must be at least 0, got {self.presence_weight}")
         if self.presence_cell < 1:
             raise ValueError(f"presence_cell must be at least 1, got {self.presence_cell}")
+        if self.reference_floor < 0:
+            raise ValueError(f"reference_floor must be at least 0, got {self.reference_floor}")
         layers = self.vision_layers
         if any(one < 1 for one in layers) or list(layers) != sorted(set(layers)):
             raise ValueError(f"vision_layers must be ascending numbers from 1, got {layers}")
@@ -212,6 +217,7 @@ PRESETS: dict[str, LisaConfig] = {
         concepts=197,
         presence_weight=2.0,
         presence_cell=2,
+        reference_floor=0.3,
         mask_head=MaskHeadConfig(
             referent_dim=64, align_dim=1024, align_dropout=0.4, naming_dim=1024, extent_dim=256
         ),

@@ -57,7 +57,8 @@ class LisaModel(nn.Module):
 
         Raises:
             WeightsMissingError: when the folder has no trained weights.
-            WeightsCorruptError: when they lack a tensor, have one too many or a wrong shape.
+            WeightsCorruptError: when they lack a tensor, have one too many or a wrong shape, or
+                the config is not one of this version.
         """
         for name in (CONFIG_FILE, WEIGHTS_FILE, CHECKSUM_FILE):
             if not (folder / name).is_file():
@@ -66,7 +67,14 @@ class LisaModel(nn.Module):
                     "Reinstall the package or train the weights (training/README.md)."
                 )
         check_sums(folder)
-        config = LisaConfig.from_dict(json.loads((folder / CONFIG_FILE).read_text("utf-8")))
+        values = json.loads((folder / CONFIG_FILE).read_text("utf-8"))
+        try:
+            config = LisaConfig.from_dict(values)
+        except (TypeError, ValueError) as error:
+            raise WeightsCorruptError(
+                f"{folder / CONFIG_FILE} does not fit this version of lisa_ros ({error}). "
+                "Use the version that wrote it, or train the model again."
+            ) from error
         model = cls.from_base(config=config, cache_dir=cache_dir)
         model.load_trained(load_file(str(folder / WEIGHTS_FILE)), source=str(folder))
         return model

@@ -1,19 +1,21 @@
 """What patches are like, in numbers that a reference is compared with.
 
 Behind learnt numbers stand plain ones: extent (size and foot) of the thing that a patch shows,
-colour, and place. :func:`pulls` and :func:`tints` say what a reference makes of them.
+colour, and place. :func:`pulls` and :func:`tints` say what a reference makes of them, :func:`heard`
+whether it says anything.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lisa_model.config import MaskHeadConfig
+from lisa_model.config import LisaConfig, MaskHeadConfig
 from lisa_model.reference import Reference
 
 COLOUR_CHANNELS = 6
@@ -54,6 +56,24 @@ def tints(reference: Reference) -> Tensor:
     """
     at = -PLACE_CHANNELS - COLOUR_CHANNELS
     return reference.which[:, at : at + 3] * PLAIN_SCALE / reference.which.shape[1] ** 0.5
+
+
+def heard(reference: Reference, config: LisaConfig) -> Reference:
+    """Of n references, those that say something; the others mean whichever thing of their kind.
+
+    What an LLM says is never quite nothing, and among things that may all be of the meant kind a
+    whisper would decide.
+
+    Args:
+        reference: of the model.
+        config: of the model; its ``reference_floor`` is the least strength, of the strongest of the
+            :func:`pulls` or of all :func:`tints` together.
+    """
+    said = reference.float()
+    directions = pulls(said)[:, : 6 if config.mask_head.extent_dim else 4]
+    strength = torch.maximum(directions.abs().amax(1), tints(said).norm(dim=1))
+    loud = (strength >= config.reference_floor).to(reference.which.dtype)[:, None]
+    return replace(reference, which=reference.which * loud, reach=reference.reach * loud)
 
 
 def colour(rgb: Tensor, grid: Sequence[int]) -> Tensor:

@@ -22,6 +22,7 @@ from lisa_model.meaning import Meaning
 from lisa_model.model import LisaModel
 from lisa_model.progress import OnProgress, Stage, report, token_reporter
 from lisa_model.reference import Reference
+from lisa_model.reference_keys import heard
 from lisa_model.segmenter import (
     Clock,
     ReasoningSegmenter,
@@ -279,7 +280,7 @@ class TinySegmenter(ReasoningSegmenter):
             words = language.raw_prompts(rows)
             prompts = language.blended(words, presence)
             if (said := language.references(rows, presence)) is not None:
-                which = said[0]
+                which = heard(said[0], self.model.config)
         marks = self.masks(
             encoded,
             prompts,

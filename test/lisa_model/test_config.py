@@ -39,7 +39,9 @@ def test_blocks_are_numbered_from_one_in_order(layers):
         LisaConfig.from_dict(preset("lisa-tiny").to_dict() | {"vision_layers": layers})
 
 
-@pytest.mark.parametrize(("field", "value"), [("presence_weight", -0.5), ("presence_cell", 0)])
-def test_how_presence_counts_is_checked(field, value):
+@pytest.mark.parametrize(
+    ("field", "value"), [("presence_weight", -0.5), ("presence_cell", 0), ("reference_floor", -0.1)]
+)
+def test_what_counts_is_checked(field, value):
     with pytest.raises(ValueError, match=f"{field} must be at least"):
         replace(preset("lisa-tiny"), **{field: value})

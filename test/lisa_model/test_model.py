@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -50,6 +51,14 @@ def test_missing_surplus_and_misshaped_tensors_are_named(folder):
         reseal(folder)
         with pytest.raises(WeightsCorruptError, match=message):
             LisaModel.from_trained(folder)
+
+
+def test_the_config_of_another_version_is_refused(folder):
+    config = json.loads((folder / CONFIG_FILE).read_text())
+    (folder / CONFIG_FILE).write_text(json.dumps(config | {"moods": 3}))
+    reseal(folder)
+    with pytest.raises(WeightsCorruptError, match=r"config\.json does not fit.*moods"):
+        LisaModel.from_trained(folder)
 
 
 def test_an_empty_folder_never_answers(tmp_path):

@@ -28,7 +28,7 @@ from training.household.evaluate import reference_area
 
 
 def open_in(
-    folder: str, *, change: Mapping[str, int], presence: float | None, dtype: str
+    folder: str, *, change: Mapping[str, float], presence: float | None, dtype: str
 ) -> TinySegmenter:
     """A trained model in a setting; see :class:`training.design.settings.Setting`.
 

@@ -9,7 +9,7 @@ from typing import Any
 from training.design.choice import Choice
 
 # Fields of LisaConfig that a trained model can be opened with another value of.
-FIELDS = ("patches", "zoom_patches", "zoom_candidates")
+FIELDS = ("patches", "zoom_patches", "zoom_candidates", "reference_floor")
 DTYPES = ("float32", "bfloat16")
 FULL = 1.0
 
@@ -30,7 +30,7 @@ class Setting:
 
     name: str
     label: str
-    change: Mapping[str, int] = field(default_factory=dict)
+    change: Mapping[str, float] = field(default_factory=dict)
     presence: float | None = FULL
     dtype: str = "float32"
 
@@ -41,7 +41,7 @@ class Setting:
                     f"setting {self.name}: {name} cannot be changed after training; "
                     f"what can: {', '.join(FIELDS)}"
                 )
-            least = 0 if name == "zoom_candidates" else 1
+            least = 0 if name in ("zoom_candidates", "reference_floor") else 1
             if value < least:
                 raise ValueError(f"setting {self.name}: {name} must be at least {least}")
         if self.presence is not None and self.presence < 0:
@@ -77,6 +77,14 @@ _OTHERS = (
     Setting(name="presence_0", label="weight 0: concepts of the intent alone", presence=0.0),
     Setting(name="presence_half", label="half the weight", presence=0.5),
     Setting(name="presence_2", label="twice the weight", presence=2.0),
+    *(
+        Setting(name=name, label=label, change={"reference_floor": floor})
+        for name, label, floor in (
+            ("floor_0", "everything is heard", 0.0),
+            ("floor_015", "from 0.15 on", 0.15),
+            ("floor_06", "from 0.6 on", 0.6),
+        )
+    ),
     Setting(name="bfloat16", label="bfloat16", dtype="bfloat16"),
 )
 SETTINGS: Mapping[str, Setting] = {one.name: one for one in (OWN, *_OTHERS)}
@@ -102,6 +110,11 @@ INFERENCE: Mapping[str, Choice] = {
             name="presence",
             title="Weight of what is visible in the [SEG] prompt",
             rows=("own", "raw_prompt", "presence_0", "presence_half", "presence_2"),
+        ),
+        Choice(
+            name="reference",
+            title="Strength from which a reference is heard",
+            rows=("own", "floor_0", "floor_015", "floor_06"),
         ),
         Choice(name="precision", title="Precision", rows=("own", "bfloat16")),
     )

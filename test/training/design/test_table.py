@@ -82,8 +82,8 @@ def test_a_table_shows_each_group_and_the_difference_to_the_first_row(places):
     assert "threads 1, load average 0.5 to 2.0." in text
     assert "Steps: joint 77, text 300, vision 1000." in text
     assert (
-        "own setting is patches 1200, zoom_patches 768, zoom_candidates 3, float32; one training"
-        in (found["precision"])
+        "own setting is patches 1200, zoom_patches 768, zoom_candidates 3, reference_floor 0.3, "
+        "float32; one training" in found["precision"]
     )
     assert "Steps" not in found["precision"]
     assert found["lora"] == open_note(TRAINED["lora"])
