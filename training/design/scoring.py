@@ -18,6 +18,7 @@ from lisa_model.rgbd import RgbdFrame, load_frame
 from lisa_model.segmenter import DTYPES
 from lisa_model.tiny_segmenter import TinySegmenter
 from training.design.settings import FULL
+from training.evaluation.timing import first_of_frame
 from training.experiments.places import Places
 from training.experiments.runs import Run
 from training.experiments.stages import DEVICE, MAX_NEW_TOKENS, asked_of, write_score
@@ -89,13 +90,11 @@ def records(outcomes: Sequence[Outcome], areas: Sequence[float | None]) -> list[
 
     ``new_image``: the first question of a frame, so that its seconds hold the frame's encoding.
     """
-    seen: set[str] = set()
-    out = []
-    for one, area in zip(outcomes, areas, strict=True):
-        first = one.frame not in seen
-        seen.add(one.frame)
-        out.append(homereason.as_record(one) | {"area_px": area, "new_image": first})
-    return out
+    reads = first_of_frame(one.frame for one in outcomes)
+    return [
+        homereason.as_record(one) | {"area_px": area, "new_image": first}
+        for one, area, first in zip(outcomes, areas, reads, strict=True)
+    ]
 
 
 def score_run(run: Run, places: Places) -> None:

@@ -8,6 +8,20 @@ from typing import Any
 import numpy as np
 
 
+def first_of_frame(frames: Iterable[str]) -> list[bool]:
+    """Whether each question is the first about its frame, whose image it reads.
+
+    Args:
+        frames: of the questions, in the order they were asked.
+    """
+    seen: set[str] = set()
+    out = []
+    for frame in frames:
+        out.append(frame not in seen)
+        seen.add(frame)
+    return out
+
+
 def median_seconds(timed: Iterable[tuple[str, float]]) -> dict[str, float | None]:
     """Medians over questions, in the order they were asked.
 
@@ -21,16 +35,12 @@ def median_seconds(timed: Iterable[tuple[str, float]]) -> dict[str, float | None
         ``median_intent_s`` of first questions of a frame; ``median_further_s`` of the others, None
         without any.
     """
-    first: dict[str, float] = {}
-    further: list[float] = []
-    for frame, seconds in timed:
-        if frame in first:
-            further.append(seconds)
-        else:
-            first[frame] = seconds
+    frames, seconds = zip(*timed, strict=True)
+    reads, took = np.array(first_of_frame(frames)), np.array(seconds)
+    further = took[~reads]
     return {
-        "median_intent_s": float(np.median(list(first.values()))),
-        "median_further_s": float(np.median(further)) if further else None,
+        "median_intent_s": float(np.median(took[reads])),
+        "median_further_s": float(np.median(further)) if len(further) else None,
     }
 
 

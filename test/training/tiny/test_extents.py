@@ -2,16 +2,11 @@ import math
 
 import pytest
 import torch
-from cached_frame import COLUMNS, ROWS, whole_views
+from cached_frame import COLUMNS, ROWS
 
 from lisa_model.mask_head import PatchAlign
 from training.tiny.extents import gather_extents, train_extents
 from training.tiny.patch_bank import THING_PATCHES
-
-
-@pytest.fixture
-def views(tmp_path):
-    return whole_views(tmp_path)
 
 
 def test_extents_are_learnt_from_patches(views):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from cached_frame import COLUMNS, ROWS, whole_views
+from cached_frame import COLUMNS, ROWS
 
 from lisa_model.mask_head import PatchAlign
 from training.household.taxonomy import load_categories
@@ -19,11 +19,6 @@ from training.tiny.patch_bank import (
 
 MUG = list(load_categories()).index("mug")
 FORK = list(load_categories()).index("fork")
-
-
-@pytest.fixture
-def views(tmp_path):
-    return whole_views(tmp_path)
 
 
 def test_shares_of_patches_are_those_of_their_pixels(views):

@@ -1,6 +1,5 @@
 import pytest
 import torch
-from cached_frame import whole_views
 
 from training.household.taxonomy import load_categories
 from training.tiny.patch_bank import BACKGROUND
@@ -14,11 +13,6 @@ from training.tiny.thing_bank import (
 
 MUG = list(load_categories()).index("mug")
 FORK = list(load_categories()).index("fork")
-
-
-@pytest.fixture
-def views(tmp_path):
-    return whole_views(tmp_path)
 
 
 def test_the_bank_of_things_holds_each_mask_right_and_faulty(views):
