@@ -16,7 +16,7 @@ from lisa_model.mask_head import PatchAlign
 from training.tiny.features import View, target_masks
 from training.tiny.losses import own_patches, patch_shares
 from training.tiny.patch_bank import THING_PATCHES
-from training.tiny.steps import learning_rate
+from training.tiny.steps import set_rates
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,7 @@ def train_extents(
     optimiser = torch.optim.AdamW(layers.parameters(), lr=rate, weight_decay=0.02)
     for step in range(steps):
         index = torch.randint(len(bank.extent), (batch,), generator=generator)
-        for group in optimiser.param_groups:
-            group["lr"] = rate * learning_rate(step, steps, warm_up=50, least=0.01)
+        set_rates(optimiser, step, steps, warm_up=50, least=0.01)
         found = layers.rows(bank.vectors[index].float())
         loss = F.smooth_l1_loss(found, bank.extent[index], beta=0.1)
         optimiser.zero_grad()

@@ -22,7 +22,7 @@ from lisa_model.mask_head import PRESENCE_SCALE, PatchAlign
 from training.household.taxonomy import category_index
 from training.tiny.features import View, target_masks
 from training.tiny.losses import own_patches, patch_shares
-from training.tiny.steps import learning_rate
+from training.tiny.steps import set_rates
 
 # Patches kept of a thing and of a view's background, at most.
 THING_PATCHES = 16
@@ -150,8 +150,7 @@ def train_align(
     started, mean = time.time(), math.nan
     for step in range(steps):
         patches = bank.draw(batch, generator)
-        for group in optimiser.param_groups:
-            group["lr"] = rate * learning_rate(step, steps, warm_up=50, least=0.01)
+        set_rates(optimiser, step, steps, warm_up=50, least=0.01)
         loss = bank_loss(align_patches(align, patches), patches, names)
         optimiser.zero_grad()
         loss.backward()

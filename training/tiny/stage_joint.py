@@ -37,7 +37,7 @@ from training.tiny.stage_text import (
     sampled_answer_loss,
     with_questions,
 )
-from training.tiny.steps import keep, learning_rate
+from training.tiny.steps import keep, set_rates
 from training.tiny.views import ViewStore, view_tensors
 
 
@@ -119,12 +119,11 @@ class JointTraining:
         self.parameters = [*language, *head, *model.projector.parameters()]
         self.optimiser = torch.optim.AdamW(
             [
-                {"params": language, "peak": recipe.language_rate},
-                {"params": list(model.projector.parameters()), "peak": recipe.projector_rate},
-                {"params": fresh, "peak": 4 * recipe.head_rate},
-                {"params": old, "peak": recipe.head_rate},
+                {"params": language, "lr": recipe.language_rate},
+                {"params": list(model.projector.parameters()), "lr": recipe.projector_rate},
+                {"params": fresh, "lr": 4 * recipe.head_rate},
+                {"params": old, "lr": recipe.head_rate},
             ],
-            lr=recipe.language_rate,
             weight_decay=0.01,
             betas=(0.9, 0.98),
         )
@@ -204,9 +203,7 @@ class JointTraining:
     def _step(self) -> dict[str, float]:
         whole, crops, asked = self._draw()
         model = self.model
-        rate = learning_rate(self.step, self.recipe.steps, warm_up=30, least=0.02)
-        for group in self.optimiser.param_groups:
-            group["lr"] = group["peak"] * rate
+        set_rates(self.optimiser, self.step, self.recipe.steps, warm_up=30, least=0.02)
         vision, rgb = view_tensors(whole)
         with torch.autocast("cpu", torch.bfloat16):
             with torch.set_grad_enabled(self.recipe.head_rate > 0):

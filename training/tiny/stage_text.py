@@ -37,7 +37,7 @@ from training.tiny.packing import (
 )
 from training.tiny.reference_losses import name_loss, reference_losses
 from training.tiny.speed import quicken
-from training.tiny.steps import keep, learning_rate
+from training.tiny.steps import keep, set_rates
 from training.tiny.text_pairs import draw_pair
 from training.tiny.text_questions import TextQuestion, blank_image, draw_intent, even_rows
 from training.tiny.text_relations import draw_relation
@@ -163,8 +163,6 @@ def train(
     kept = answer_vocabulary(model.vocabulary)
     titles = [c.title for c in load_categories().values()]
     groups = trainable(model)
-    for group in groups:
-        group["peak"] = group["lr"]
     optimiser = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98))
     step, mean = 0, 0.0
     if out.exists():
@@ -210,9 +208,7 @@ def train(
         for _ in range(small_talk_rows if spoken else 0):
             asked.append(TextQuestion(pack_question(model, *draw_small_talk(rng), True), ()))
         rows = even_rows(asked)
-        rate = learning_rate(step, steps, warm_up=30, least=0.02)
-        for group in optimiser.param_groups:
-            group["lr"] = group["peak"] * rate
+        set_rates(optimiser, step, steps, warm_up=30, least=0.02)
         questions = [[one.packed for one in row] for row in rows]
         with torch.autocast("cpu", torch.bfloat16):
             states, starts = packed_states(model, blank_image(config, len(rows)), questions)

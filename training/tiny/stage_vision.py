@@ -23,7 +23,7 @@ from training.tiny.losses import mask_iou, mask_losses, own_patches, patch_share
 from training.tiny.name_space import COSINE_SCALE, name_vectors
 from training.tiny.patch_bank import gather, train_align
 from training.tiny.places import clicks, things_loss
-from training.tiny.steps import keep, learning_rate
+from training.tiny.steps import keep, set_rates
 from training.tiny.thing_bank import gather_things
 from training.tiny.views import ViewBatch, ViewStore, view_windows
 
@@ -149,8 +149,6 @@ def train(
         weight_decay=0.02,
         betas=(0.9, 0.98),
     )
-    for group in optimiser.param_groups:
-        group["peak"] = group["lr"]
     anything = CLICKED if head.key_dim else 0
     masks = store.batches(views=8, questions=5, anything=anything, absent=0.4, names=names, rng=rng)
     step = 0
@@ -170,8 +168,7 @@ def train(
     average: dict[str, float] = {}
     while step < steps:
         batch = next(masks)
-        for group in optimiser.param_groups:
-            group["lr"] = group["peak"] * learning_rate(step, steps, warm_up=100, least=0.01)
+        set_rates(optimiser, step, steps, warm_up=100, least=0.01)
         with torch.autocast("cpu", torch.bfloat16):
             encoded = head.encode(batch.vision, batch.rgb, view_windows(batch.views))
             prompts = noisy_prompts(names, batch.category, PROMPT_NOISE)
