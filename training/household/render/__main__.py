@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -176,7 +176,31 @@ def _sequences(args: argparse.Namespace) -> int:
     return status
 
 
+def shard_cores(cores: Collection[int], threads: int, shard: tuple[int, int]) -> set[int]:
+    """The cores that one of several shards on this machine keeps to.
+
+    Blender's task scheduler (TBB) starts a thread for each core that the process may use, whatever
+    number of threads a render has, and idle ones keep asking for work: two shards on two cores
+    spend a third of their time on that.
+
+    Args:
+        cores: that the process may use.
+        threads: of a shard's renders.
+        shard: number and count of shards.
+
+    Returns:
+        ``threads`` cores that no other shard takes; all of ``cores`` where there is one shard only,
+        or fewer cores than all shards have threads.
+    """
+    number, shards = shard
+    if shards == 1 or threads * shards > len(cores):
+        return set(cores)
+    return set(sorted(cores)[number * threads : (number + 1) * threads])
+
+
 def _run(args: argparse.Namespace) -> int:
+    # Before bpy is imported, which counts the cores then.
+    os.sched_setaffinity(0, shard_cores(os.sched_getaffinity(0), args.threads, args.shard))
     from training.household.render.runner import run
 
     library = _library(args.assets)

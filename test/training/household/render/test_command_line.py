@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from training.household.render.__main__ import main
+from training.household.render.__main__ import main, shard_cores
 
 
 def test_plan_prints_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,6 +28,16 @@ def test_shards_share_out_the_scenes(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_bad_shard_is_refused(shard: str) -> None:
     with pytest.raises(SystemExit):
         main(["plan", "--shard", shard])
+
+
+def test_shards_keep_to_cores_of_their_own_where_there_are_enough() -> None:
+    cores = {2, 3, 6, 7}
+    assert [shard_cores(cores, 1, (k, 4)) for k in range(4)] == [{2}, {3}, {6}, {7}]
+    assert [shard_cores(cores, 2, (k, 2)) for k in range(2)] == [{2, 3}, {6, 7}]
+    assert shard_cores(cores, 2, (1, 3)) == cores
+    assert shard_cores(cores, 1, (0, 1)) == cores
+    # The process that goes on in the place of one with a core of its own.
+    assert shard_cores({3}, 1, (1, 4)) == {3}
 
 
 def test_attribution_without_models_says_how_to_get_them(
