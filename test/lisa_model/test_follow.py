@@ -522,13 +522,21 @@ def test_the_remote_is_followed_out_of_view_and_back(segmenter, living_room, mon
 
 
 @pytest.mark.model
+@pytest.mark.xfail(
+    strict=True,
+    reason="v1's calibrated answer keeps the coarse mask, the look takes the closer one",
+)
+def test_a_look_at_the_whole_image_sees_what_the_answer_saw(segmenter, living_room):
+    answer = segmenter.segment(living_room.color, "Find the remote control.")
+    whole = segmenter.look(living_room.color, answer.queries)
+    assert score_mask(whole.masks[0], answer.masks[0]).iou >= 0.7
+
+
+@pytest.mark.model
 def test_a_look_sees_what_the_answer_saw(segmenter, living_room):
     answer = segmenter.segment(living_room.color, "Find the remote control.")
     assert answer.queries.shape == (1, segmenter.model.config.out_dim)
     assert answer.queries.dtype == np.float32
-    # The answer comes from a closer look, and the remote is small in the whole image.
-    whole = segmenter.look(living_room.color, answer.queries)
-    assert score_mask(whole.masks[0], answer.masks[0]).iou >= 0.6
     region = window_around(answer.masks[0], FollowConfig())
     near = segmenter.look(living_room.color, answer.queries, region=region)
     assert score_mask(near.masks[0], answer.masks[0]).iou >= 0.7

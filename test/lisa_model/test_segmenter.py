@@ -33,12 +33,8 @@ def test_the_remote_is_found_by_purpose_and_by_name(segmenter, living_room, inte
     assert all(seconds >= 0 for seconds in result.timings.values())
 
 
-def test_half_precision_sees_the_same(segmenter, living_room, monkeypatch):
+def test_half_precision_finds_the_same(segmenter, living_room):
     half = ReasoningSegmenter.from_pretrained("lisa-tiny", dtype="bfloat16")
-    # Of the whole frame: whether a closer look is better may turn on the last digit, and what
-    # bfloat16 rounds differs from processor to processor.
-    for model in (segmenter.model, half.model):
-        monkeypatch.setattr(model, "config", replace(model.config, zoom_candidates=0))
     exact = segmenter.segment(living_room.color, "change the TV channel")
     result = half.segment(living_room.color, "change the TV channel")
     assert score_mask(result.masks[0], exact.masks[0]).iou >= 0.9
