@@ -25,9 +25,11 @@ class Cluster:
         pool = front if len(front) else points
         x, y = pool[rng.randrange(len(pool))]
         self.focus = (float(x), float(y))
-        distance = np.hypot(*(points - np.array(self.focus)).T)
-        self._points = points[np.argsort(distance)]
-        self._distance = np.sort(distance)
+        # Points of a grid around one of them: many are equally far, but for the last bits. NumPy's
+        # quickest sort orders these otherwise on other CPUs, and all that is drawn after differs.
+        distance = np.hypot(*(points - np.array(self.focus)).T).round(6)
+        order = np.argsort(distance, kind="stable")
+        self._points, self._distance = points[order], distance[order]
 
     def proposals(
         self, rng: random.Random, *, start: float, growth: float, spread: float, yaw_limit: float

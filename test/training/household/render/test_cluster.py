@@ -39,6 +39,24 @@ def test_a_radius_without_a_point_leaves_the_focus() -> None:
     assert (x, y) == cluster.focus
 
 
+def test_points_equally_far_keep_their_order_on_every_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(3)
+    cluster = Cluster(box_surface(1.0, 0.6, 0.75, cell=0.1), rng)
+    propose = cluster.proposals(rng, start=0.2, growth=0.0, spread=1.0, yaw_limit=0.5)
+    order = iter(range(9))
+    monkeypatch.setattr(rng, "randrange", lambda count: next(order))
+    cells = [
+        tuple(
+            round((at - centre) / 0.1) for at, centre in zip(propose(0), cluster.focus, strict=True)
+        )
+        for _ in range(9)
+    ]
+    # Row by row within each distance, front row first.
+    assert cells == [
+        (0, 0), (0, -1), (-1, 0), (1, 0), (0, 1), (-1, -1), (1, -1), (-1, 1), (1, 1),
+    ]  # fmt: skip
+
+
 def test_free_yaws_go_all_around_but_mostly_face_the_room() -> None:
     rng = random.Random(0)
     yaws = [draw_yaw(rng, math.pi) for _ in range(1000)]
