@@ -45,11 +45,10 @@ def test_points_equally_far_keep_their_order_on_every_cpu(monkeypatch: pytest.Mo
     propose = cluster.proposals(rng, start=0.2, growth=0.0, spread=1.0, yaw_limit=0.5)
     order = iter(range(9))
     monkeypatch.setattr(rng, "randrange", lambda count: next(order))
+    middle_x, middle_y = cluster.focus
     cells = [
-        tuple(
-            round((at - centre) / 0.1) for at, centre in zip(propose(0), cluster.focus, strict=True)
-        )
-        for _ in range(9)
+        (round((x - middle_x) / 0.1), round((y - middle_y) / 0.1))
+        for x, y, _ in (propose(0) for _ in range(9))
     ]
     # Row by row within each distance, front row first.
     assert cells == [
